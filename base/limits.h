@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* base/limits.h — every bound on what others make us hold, with its reason.
+ *
+ * What grows with input and is not listed here is charged to the memory limit of the broker.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+enum {
+    /* Nesting of field tables: deeper than any client makes, shallow enough for a fixed stack. */
+    TABLE_DEPTH_MAX = 64,
+    /* Entries of one table, all depths together: bounds the work of a look-up. */
+    TABLE_ENTRIES_MAX = 16384,
+
+    /* Frames: the smallest maximum that a peer may ask for (0-9-1 §4.2.3), and ours. */
+    FRAME_MAX_MIN = 4096,
+    FRAME_MAX_DEFAULT = 131072,
+    /* Channels of one connection, as RabbitMQ offers. */
+    CHANNEL_MAX_DEFAULT = 2047,
+
+    /* Bodies above this are received straight into their own allocation and written from there. */
+    BODY_INLINE_MAX = 16 * 1024,
+    /* A larger body's buffer starts at this size and doubles as its bytes arrive. */
+    BODY_FIRST_BYTES = 1024 * 1024,
+    /* The protocol's ceiling for a body as RabbitMQ sets it. */
+    BODY_SIZE_CEILING = 512 * 1024 * 1024,
+    /* Unfinished contents of one connection, counted in largest messages. */
+    ASSEMBLY_MESSAGES_MAX = 4,
+
+    /* What an I/O thread reads into at once, and how many such blocks may be in the core's hands. */
+    READ_BLOCK_BYTES = 128 * 1024,
+    READ_BLOCKS = 4,
+    /* Rings between an I/O thread and the core. */
+    LINK_RING_BYTES = 1024 * 1024,
+
+    /* Output that a connection may have pending before its consumers are no longer fed. */
+    OUTPUT_PENDING_MAX = 1024 * 1024,
+    /* Output after which a connection is no longer read, so that its requests cannot add to it. */
+    OUTPUT_STOP_READING = 4 * 1024 * 1024,
+    /* Events that wait for a parked channel before its connection is no longer read. */
+    BLOCKED_PARKING_BYTES = 1024 * 1024,
+
+    /* What a transaction may hold until it is committed. */
+    TX_BYTES_MAX = 256 * 1024 * 1024,
+
+    /* Steps of work (a message moved, a binding looked at) in one core turn: about a millisecond. */
+    TURN_WORK_MAX = 4096,
+};
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/channel.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "broker/core/core.h"
+#include "broker/core/messages.h"
+#include "broker/core/publish.h"
+#include "broker/core/settle.h"
+#include "broker/core/tx.h"
+#include "broker/core/vhost.h"
+
+#define CHANNEL_STATE_ROW(name, next) [name] = next,
+static const unsigned CHANNEL_NEXT[] = {CHANNEL_STATES(CHANNEL_STATE_ROW)};
+#undef CHANNEL_STATE_ROW
+
+enum err channel_new(struct channel **out, struct session *s, uint16_t number)
+{
+    *out = NULL;
+    struct channel *ch = calloc(1, sizeof(*ch));
+    if (ch == NULL)
+        return ERR_NOMEM;
+    ch->session = s;
+    ch->number = number;
+    ch->state = CHANNEL_OPEN;
+    replies_init(&ch->replies);
+    parking_init(&ch->parking);
+    unsettled_init(&ch->unsettled);
+    map_init(&ch->consumers);
+    list_init(&ch->consumer_list);
+    list_init(&ch->waiting);
+    list_init(&ch->in_session);
+    if (number != 0) {
+        map_insert(&s->channels, &ch->by_number, number);
+        list_push_back(&s->channel_list, &ch->in_session);
+    }
+    *out = ch;
+    return OK;
+}
+
+void channel_move(struct channel *ch, enum channel_state state)
+{
+    ASSERT((CHANNEL_NEXT[ch->state] & BIT(state)) != 0);
+    ch->state = state;
+}
+
+void channel_retire(struct channel *ch)
+{
+    struct session *s = ch->session;
+    channel_move(ch, CHANNEL_GONE);
+    map_remove(&s->channels, &ch->by_number);
+    list_remove(&ch->in_session);
+    if (s->channel_last == ch)
+        s->channel_last = NULL;
+    list_push_back(&s->core->retired, &ch->in_session);
+    parking_fini(ch);
+    replies_drop_all(ch);
+}
+
+void channel_free(struct channel *ch)
+{
+    list_remove(&ch->in_session);
+    parking_fini(ch);
+    replies_drop_all(ch);
+    replies_fini(&ch->replies);
+    ASSERT(list_empty(&ch->consumer_list) && ch->tx == NULL);
+    unsettled_fini(&ch->unsettled);
+    map_fini(&ch->consumers);
+    route_cache_free(ch->routes);
+    free((void *)(uintptr_t)ch->last_queue.at);
+    free(ch);
+}
+
+bool channel_release_some(struct channel *ch, unsigned *work)
+{
+    if (ch->tx != NULL)
+        tx_rollback(ch);
+    tx_free(ch);
+    for (struct list *node; *work != 0 && (node = list_first(&ch->consumer_list)) != NULL; --*work)
+        consumer_cancel(CONTAINER_OF(node, struct consumer, in_channel));
+    for (; *work != 0 && ch->unsettled.n != 0; --*work)
+        if (settle_entry(ch, unsettled_first(&ch->unsettled), SETTLE_REQUEUE) != OK)
+            return false; /* out of memory: the next turn tries again */
+    return list_empty(&ch->consumer_list) && ch->unsettled.n == 0;
+}
+
+static bool channel_fail_job(struct channel *ch, void *state, unsigned *work)
+{
+    (void)state;
+    return channel_release_some(ch, work);
+}
+
+void channel_fail(struct channel *ch, const struct fault *f)
+{
+    channel_move(ch, CHANNEL_FAULTED);
+    replies_drop_confirms(ch);
+    struct method m = {.id = METHOD_channel_close};
+    m.channel_close = (struct amqp_channel_close){.reply_code = f->reply->code,
+                                                  .reply_text = span_str(f->text),
+                                                  .class_id = f->class_id,
+                                                  .method_id = f->method_id};
+    replies_method(ch, &m, 0);
+    unsigned work = TURN_WORK_MAX;
+    if (!channel_release_some(ch, &work))
+        parking_job(ch, channel_fail_job, NULL);
+}
+
+const struct reply *channel_queue_name(const struct channel *ch, struct span *name, struct fault *f)
+{
+    if (name->size != 0)
+        return NULL;
+    if (ch->last_queue.size == 0)
+        return fault_set(f, REPLY_NOT_FOUND, "no previously declared queue");
+    *name = ch->last_queue;
+    return NULL;
+}
+
+const struct reply *channel_queue(const struct channel *ch, struct span name, struct queue **out,
+                                  struct fault *f)
+{
+    const struct reply *bad = channel_queue_name(ch, &name, f);
+    if (bad != NULL)
+        return bad;
+    const struct vhost *v = ch->session->vhost;
+    *out = vhost_queue(v, name);
+    if (*out == NULL)
+        return fault_set(f, REPLY_NOT_FOUND, "no " QUEUE_TEXT, SPAN_FMT(name), SPAN_FMT(v->name));
+    return queue_check_owner(*out, ch->session, f);
+}
+
+const struct reply *channel_set_last_queue(struct channel *ch, struct span name, struct fault *f)
+{
+    if (span_eq(ch->last_queue, name))
+        return NULL;
+    struct span copy = span_dup(name);
+    if (copy.at == NULL)
+        return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
+    free((void *)(uintptr_t)ch->last_queue.at);
+    ch->last_queue = copy;
+    return NULL;
+}
+
+void channel_check(const struct channel *ch)
+{
+    size_t n_by_consumers = 0;
+    size_t n_consumers = 0;
+    LIST_EACH(&ch->consumer_list, node) {
+        const struct consumer *c = CONTAINER_OF(node, struct consumer, in_channel);
+        ASSERT(c->channel == ch);
+        n_by_consumers += c->n_unsettled;
+        n_consumers++;
+    }
+    ASSERT(n_consumers == ch->consumers.n);
+    ASSERT(n_by_consumers <= ch->n_consumer_unsettled); /* cancelled ones still count */
+    ASSERT(ch->n_consumer_unsettled <= ch->unsettled.n);
+    ASSERT((ch->replies.list.n != 0) == list_linked(&ch->replies.in_flush));
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "broker/core/messages.h"
+#include "broker/core/vhost.h"
+
+static void core_free_retired(struct core *core);
+static void core_run_dead_queues(struct core *core, unsigned *work);
+
+/* ---- Life ---- */
+
+static void core_init_lists(struct core *core)
+{
+    struct list *lists[] = {&core->sessions,      &core->waiting,       &core->jobs,
+                            &core->memory_parked, &core->teardowns,     &core->retired,
+                            &core->orders,        &core->active_queues, &core->dead_queues,
+                            &core->garbage};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        list_init(lists[i]);
+    slots_init(&core->queues);
+    slots_init(&core->consumers);
+    pool_init(&core->messages);
+    route_init(&core->route);
+}
+
+enum err core_new(struct core **out, const struct core_options *options, struct link *const *links,
+                  size_t n_links)
+{
+    *out = NULL;
+    struct core *core = calloc(1, sizeof(*core));
+    if (core == NULL)
+        return ERR_NOMEM;
+    core->options = *options;
+    core_init_lists(core);
+    env_secret(options->env, &core->hash_seed, sizeof(core->hash_seed));
+    env_secret(options->env, core->name_secret, sizeof(core->name_secret));
+    core->links = calloc(n_links, sizeof(*core->links));
+    core->n_links = n_links;
+    if (core->links == NULL || vhost_new(&core->vhost, options->default_vhost, core->hash_seed) != OK) {
+        free(core->links);
+        free(core);
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < n_links; i++)
+        core->links[i] = (struct core_link){.core = core, .link = links[i]};
+    *out = core;
+    return OK;
+}
+
+/* Lets go of a session as if its socket had gone, all at once. */
+static void core_drop_session(struct session *s)
+{
+    struct core *core = s->core;
+    if (!s->released)
+        session_on_closed(s);
+    s->orders_due |= BIT(ORDER_RELEASED);
+    while (!s->released) {
+        unsigned work = TURN_WORK_MAX;
+        LIST_EACH(&s->channel_list, node)
+            parking_run(CONTAINER_OF(node, struct channel, in_session), &work);
+        session_teardown_some(s, &work);
+    }
+    core_free_retired(core);
+    session_free(s);
+}
+
+void core_free(struct core *core)
+{
+    if (core == NULL)
+        return;
+    core_free_retired(core);
+    for (struct list *node; (node = list_first(&core->sessions)) != NULL;)
+        core_drop_session(CONTAINER_OF(node, struct session, in_core));
+    for (uint32_t i = 0; i < slots_end(&core->queues); i++) {
+        uint32_t generation;
+        struct queue *q = slots_at_index(&core->queues, i, &generation);
+        if (q != NULL && !q->deleted)
+            queue_delete(q);
+    }
+    unsigned work;
+    do {
+        work = TURN_WORK_MAX;
+        core_run_dead_queues(core, &work);
+    } while (!list_empty(&core->dead_queues) || !garbage_free_some(core, &work));
+    do
+        work = TURN_WORK_MAX;
+    while (!vhost_work(core->vhost, &work));
+    vhost_free(core->vhost);
+    for (size_t i = 0; i < core->n_links; i++) {
+        for (struct body *b; (b = core->links[i].bodies_home) != NULL;) {
+            core->links[i].bodies_home = b->next;
+            body_free(b);
+        }
+        free(core->links[i].sessions);
+    }
+    route_fini(&core->route);
+    pool_fini(&core->messages);
+    slots_fini(&core->consumers);
+    slots_fini(&core->queues);
+    free(core->links);
+    free(core);
+}
+
+/* ---- Events ---- */
+
+static void core_open(struct core_link *link, const struct in_opened *ev)
+{
+    uint32_t index = ev->head.conn.index;
+    if (index >= link->n_sessions) {
+        size_t n = link->n_sessions == 0 ? 64 : link->n_sessions;
+        while (n <= index)
+            n *= 2;
+        struct session **sessions = realloc(link->sessions, n * sizeof(struct session *));
+        if (sessions == NULL)
+            return; /* the peer's handshake deadline ends the connection */
+        memset(sessions + link->n_sessions, 0, (n - link->n_sessions) * sizeof(struct session *));
+        link->sessions = sessions;
+        link->n_sessions = n;
+    }
+    ASSERT(link->sessions[index] == NULL);
+    struct session *s;
+    if (session_new(&s, link, ev) == OK)
+        link->sessions[index] = s;
+}
+
+static struct session *core_session(const struct core_link *link, struct slot_id conn)
+{
+    struct session *s = conn.index < link->n_sessions ? link->sessions[conn.index] : NULL;
+    return s != NULL && s->conn.generation == conn.generation ? s : NULL;
+}
+
+/* The connection has ended before the core could make a session for it. */
+static void core_release_unknown(struct core_link *link, struct slot_id conn)
+{
+    struct out_order *out = ring_reserve(&link->link->out, sizeof(*out));
+    ASSERT(out != NULL); /* LINK_OUT_ROOM is free when an event is taken */
+    *out = (struct out_order){.head = {.kind = OUT_ORDER, .conn = conn}, .order = ORDER_RELEASED};
+    ring_commit(&link->link->out, sizeof(*out));
+}
+
+static void core_event(struct core_link *link, struct in_head *head)
+{
+    if (head->kind == IN_OPENED) {
+        core_open(link, (const struct in_opened *)head);
+        return;
+    }
+    struct session *s = core_session(link, head->conn);
+    if (s == NULL) {
+        if (head->kind == IN_CLOSED)
+            core_release_unknown(link, head->conn);
+        if (head->kind == IN_PUBLISH && ((struct in_publish *)head)->large != NULL)
+            message_body_home(link->core, ((struct in_publish *)head)->large);
+        return;
+    }
+    switch ((enum in_kind)head->kind) {
+    case IN_OPENED:
+        break;
+    case IN_METHOD:
+        session_on_method(s, (struct in_method *)head);
+        break;
+    case IN_PUBLISH:
+        session_on_publish(s, (struct in_publish *)head);
+        break;
+    case IN_FAULT:
+        session_on_fault(s, (const struct in_fault *)head);
+        break;
+    case IN_SENT:
+        session_on_sent(s, (const struct in_sent *)head);
+        break;
+    case IN_CLOSED:
+        session_on_closed(s);
+        break;
+    }
+}
+
+/* Takes events while there is work left and room for their answers. True when some are left. */
+static bool core_run_link(struct core_link *link, unsigned *work)
+{
+    struct ring *in = &link->link->in;
+    size_t size;
+    struct in_head *head = NULL;
+    while (*work != 0 && ring_has_room(&link->link->out, LINK_OUT_ROOM) &&
+           (head = ring_peek(in, &size)) != NULL) {
+        --*work;
+        core_event(link, head);
+        ring_skip(in);
+    }
+    ring_release(in);
+    return head != NULL;
+}
+
+/* ---- The rest of a turn ---- */
+
+static void core_run_waiting(struct core *core)
+{
+    LIST_EACH(&core->waiting, node)
+        replies_flush(CONTAINER_OF(node, struct channel, replies.in_flush));
+}
+
+static void core_run_jobs(struct core *core, unsigned *work)
+{
+    LIST_EACH(&core->jobs, node) {
+        if (*work == 0)
+            break;
+        parking_run(CONTAINER_OF(node, struct channel, parking.in_jobs), work);
+    }
+}
+
+static void core_run_memory(struct core *core, unsigned *work)
+{
+    uint64_t limit = core->options.memory_limit_bytes;
+    bool high = limit != 0 && core->message_bytes > (core->memory_high ? limit - limit / 16 : limit);
+    if (high != core->memory_high)
+        log_event(high ? LOG_MEMORY_HIGH : LOG_MEMORY_OK, "message_bytes=%llu limit=%llu",
+                  (unsigned long long)core->message_bytes, (unsigned long long)limit);
+    core->memory_high = high;
+    for (struct list *node; !core->memory_high && *work != 0 &&
+                            (node = list_first(&core->memory_parked)) != NULL;) {
+        parking_run(CONTAINER_OF(node, struct channel, parking.in_jobs), work);
+        core->memory_high = limit != 0 && core->message_bytes > limit;
+    }
+}
+
+static void core_run_teardowns(struct core *core, unsigned *work)
+{
+    LIST_EACH(&core->teardowns, node) {
+        if (*work == 0)
+            break;
+        session_teardown_some(CONTAINER_OF(node, struct session, in_teardowns), work);
+    }
+}
+
+static void core_run_active(struct core *core, unsigned *work)
+{
+    struct list now;
+    list_init(&now);
+    list_splice_back(&now, &core->active_queues);
+    for (struct list *node; *work != 0 && (node = list_pop_front(&now)) != NULL;) {
+        struct queue *q = CONTAINER_OF(node, struct queue, active);
+        bool done = queue_dispatch(q, work);
+        list_remove(&q->active);
+        if (!done)
+            list_push_back(&core->active_queues, &q->active);
+    }
+    list_splice_back(&core->active_queues, &now);
+}
+
+static void core_run_dead_queues(struct core *core, unsigned *work)
+{
+    LIST_EACH(&core->dead_queues, node) {
+        if (*work == 0)
+            break;
+        queue_empty_some(CONTAINER_OF(node, struct queue, active), work);
+    }
+}
+
+static void core_free_retired(struct core *core)
+{
+    for (struct list *node; (node = list_first(&core->retired)) != NULL;)
+        channel_free(CONTAINER_OF(node, struct channel, in_session));
+}
+
+static void core_publish_links(struct core *core)
+{
+    messages_send_bodies_home(core);
+    for (size_t i = 0; i < core->n_links; i++) {
+        struct link *l = core->links[i].link;
+        if (ring_publish(&l->out) && l->wake_io != NULL)
+            l->wake_io(l->wake_arg);
+    }
+}
+
+bool core_step(struct core *core)
+{
+    unsigned work = TURN_WORK_MAX;
+    bool more = false;
+    core->now_ns = env_now_ns(core->options.env);
+    core->durable = store_durable(core->options.store);
+    for (size_t i = 0; i < core->n_links; i++)
+        more |= core_run_link(&core->links[i], &work);
+    core_run_active(core, &work);
+    core_run_jobs(core, &work);
+    core_run_memory(core, &work);
+    core_run_teardowns(core, &work);
+    core_run_dead_queues(core, &work);
+    more |= !garbage_free_some(core, &work);
+    more |= !vhost_work(core->vhost, &work);
+    core_run_waiting(core);
+    for (struct list *node; (node = list_first(&core->orders)) != NULL;)
+        if (!session_flush_orders(CONTAINER_OF(node, struct session, in_orders)))
+            break;
+    core_free_retired(core);
+    core_publish_links(core);
+    core->stats.turns++;
+    if (TURN_WORK_MAX - work > core->stats.work_max)
+        core->stats.work_max = TURN_WORK_MAX - work;
+    return more || work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues);
+}
+
+/* ---- Services ---- */
+
+struct span core_make_name(struct core *core, const char *prefix, uint8_t *at)
+{
+    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint64_t half[2];
+    core->name_counter++;
+    uint64_t seeds[2];
+    memcpy(seeds, core->name_secret, sizeof(seeds));
+    struct span counter = span_of(&core->name_counter, sizeof(core->name_counter));
+    half[0] = map_hash(seeds[0], counter);
+    half[1] = map_hash(seeds[1], counter);
+    size_t n = strlen(prefix);
+    memcpy(at, prefix, n);
+    for (size_t i = 0; i < 22; i++)
+        at[n++] = (uint8_t)DIGITS[(half[i / 11] >> (i % 11 * 6 - (i % 11 == 10 ? 2 : 0))) & 63];
+    return span_of(at, n);
+}
+
+uint64_t core_record(struct core *core, bool durable)
+{
+    return durable ? store_append(core->options.store, SPAN_NONE) : 0;
+}
+
+void core_shutdown(struct core *core)
+{
+    struct fault f = {.class_id = 0, .method_id = 0};
+    fault_set(&f, REPLY_CONNECTION_FORCED, "broker forced connection closure with reason 'shutdown'");
+    LIST_EACH(&core->sessions, node) {
+        struct session *s = CONTAINER_OF(node, struct session, in_core);
+        if (s->state == SESSION_RUNNING)
+            session_fail(s, NULL, &f);
+        else
+            session_abort(s);
+    }
+}
+
+void core_check(struct core *core)
+{
+    LIST_EACH(&core->sessions, node)
+        session_check(CONTAINER_OF(node, struct session, in_core));
+    for (uint32_t i = 0; i < slots_end(&core->queues); i++) {
+        uint32_t generation;
+        struct queue *q = slots_at_index(&core->queues, i, &generation);
+        if (q != NULL)
+            queue_check(q);
+    }
+    vhost_check(core->vhost);
+}

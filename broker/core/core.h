@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* broker/core/core.h — the model and its turn.
+ *
+ * One core owns all vhosts, queues and sessions. core_step is its whole life: it takes what the
+ * links and the store have brought, works for about a millisecond, and leaves its answers in the
+ * links. Its only inputs are the records of the links, the room in them, store_durable and env;
+ * so the same inputs give the same outputs.
+ *
+ * What is proportional to messages, bindings or consumers is done in slices, counted by
+ * TURN_WORK_MAX per turn.
+ *
+ * Thread: core (whichever thread calls core_step; always the same one).
+ */
+#ifndef BROKER_CORE_CORE_H
+#define BROKER_CORE_CORE_H
+
+#include "base/env.h"
+#include "base/pool.h"
+#include "base/timers.h"
+#include "broker/auth/users.h"
+#include "broker/core/output.h"
+#include "broker/core/route.h"
+#include "storage/store.h"
+
+struct core_options {
+    struct env *env;
+    struct store *store;
+    const struct users *users;
+    struct span version;          /* advertised in server-properties */
+    struct span default_vhost;    /* made at the start */
+    uint32_t frame_max;           /* offered in connection.tune */
+    uint16_t channel_max;         /* likewise */
+    uint16_t heartbeat_s;         /* likewise */
+    uint64_t message_size_max;    /* larger ones are refused with 406 */
+    uint64_t memory_limit_bytes;  /* messages above this make publishers wait; 0 = no limit */
+};
+
+/* The core's side of a link. */
+struct core_link {
+    struct core *core;
+    struct link *link;
+    struct session **sessions; /* by connection index */
+    size_t n_sessions;         /* of the array */
+    struct body *bodies_home;  /* on their way back to this link */
+};
+
+/* Counts that a turn reports. */
+struct core_stats {
+    uint64_t published;
+    uint64_t delivered;
+    uint64_t turns;
+    uint64_t work_max; /* the most work that one turn did */
+};
+
+struct core {
+    struct core_options options;
+    uint64_t now_ns;
+    uint64_t durable; /* store_durable as of this turn */
+    uint64_t hash_seed;
+    uint64_t name_counter; /* with the secret below: generated names nobody can guess */
+    uint8_t name_secret[16];
+    struct core_link *links;
+    size_t n_links;
+    struct vhost *vhost;
+    struct slots queues;
+    struct slots consumers;
+    uint64_t queue_number; /* given out last */
+    struct route route; /* scratch of the publish at hand */
+    struct list sessions;
+    struct list waiting;       /* channels with replies that wait, by replies.in_flush */
+    struct list jobs;          /* parked channels with a job, by parking.in_jobs */
+    struct list memory_parked; /* parked channels that wait for memory */
+    struct list teardowns;     /* sessions that are ending */
+    struct list retired;       /* channels to be freed at the end of the turn */
+    struct list orders;        /* sessions with orders that found no room */
+    struct list active_queues; /* queues where messages may meet consumers */
+    struct list dead_queues;   /* deleted queues that are being emptied, by queue.active */
+    struct list garbage;       /* purged messages that are being freed */
+    struct pool messages;
+    uint64_t message_bytes;
+    bool memory_high;
+    struct core_stats stats;
+};
+
+/* ERR_NOMEM. `links` (initialised) and everything in `options` must outlive the core. */
+MUST_USE enum err core_new(struct core **out, const struct core_options *options,
+                           struct link *const *links, size_t n_links);
+
+/* Releases everything; nothing is sent any more. */
+void core_free(struct core *core);
+
+/* One turn. True when there is more to do at once, without waiting for input. */
+bool core_step(struct core *core);
+
+/* Asks every connection to close (320), as before a stop. */
+void core_shutdown(struct core *core);
+
+/* Asserts the invariants of every live object: for debug builds and simulations. */
+void core_check(struct core *core);
+
+/* A name nobody can guess: `prefix` and 22 characters of base64url, into `at` (64 bytes). */
+struct span core_make_name(struct core *core, const char *prefix, uint8_t *at);
+
+/* Tells the store of a change to durable things and returns the batch that makes it true; 0 when `durable` is
+ * false. */
+uint64_t core_record(struct core *core, bool durable);
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/messages.h"
+
+#include "base/bytes.h"
+
+static size_t message_allocation(const struct message *m)
+{
+    return sizeof(*m) + m->route_size + m->header_size + (m->large == NULL ? m->body_size : 0);
+}
+
+struct message *message_new(struct core *core, struct in_publish *p, const struct message_traits *t)
+{
+    size_t body = p->large == NULL ? p->body.size : 0;
+    struct message *m = pool_take(&core->messages, sizeof(*m) + p->route.size + p->header.size + body);
+    if (m == NULL)
+        return NULL;
+    m->refs = 1;
+    m->route_size = (uint16_t)p->route.size;
+    m->persistent = t->persistent;
+    m->priority = t->priority;
+    m->header_size = (uint32_t)p->header.size;
+    m->body_size = (uint32_t)p->body_size;
+    m->large = p->large;
+    p->large = NULL;
+    uint8_t *at = put_bytes(put_bytes(m->bytes, p->route), p->header);
+    if (m->large == NULL)
+        put_bytes(at, p->body);
+    core->message_bytes += message_footprint(m);
+    return m;
+}
+
+struct message *message_ref(struct message *m)
+{
+    ASSERT(m->refs != 0);
+    m->refs++;
+    return m;
+}
+
+void message_body_home(struct core *core, struct body *b)
+{
+    struct core_link *home = &core->links[b->home];
+    b->next = home->bodies_home;
+    home->bodies_home = b;
+}
+
+void message_unref(struct core *core, struct message *m)
+{
+    ASSERT(m->refs != 0);
+    if (--m->refs != 0)
+        return;
+    core->message_bytes -= message_footprint(m);
+    size_t size = message_allocation(m);
+    if (m->large != NULL)
+        message_body_home(core, m->large);
+    pool_give(&core->messages, m, size);
+}
+
+void messages_send_bodies_home(struct core *core)
+{
+    for (size_t i = 0; i < core->n_links; i++) {
+        struct core_link *link = &core->links[i];
+        if (link->bodies_home == NULL)
+            continue;
+        struct out_bodies *out = ring_reserve(&link->link->out, sizeof(*out));
+        if (out == NULL)
+            continue;
+        *out = (struct out_bodies){.head = {.kind = OUT_BODIES}, .first = link->bodies_home};
+        ring_commit(&link->link->out, sizeof(*out));
+        link->bodies_home = NULL;
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/* broker/core/publish.h — from basic.publish to the queues.
+ *
+ * The checks come in RabbitMQ's order; any fault closes the channel, with no return and no confirm.
+ * Routes are remembered per channel by the bytes of exchange and routing key, for as long as the vhost's
+ * routing_epoch stands still; routes that depend on headers are not.
+ *
+ * A publish to more queues than fit in a turn parks its channel and goes on in slices.
+ *
+ * Thread: core.
+ */
+#ifndef BROKER_CORE_PUBLISH_H
+#define BROKER_CORE_PUBLISH_H
+
+#include "broker/core/channel.h"
+#include "broker/core/route.h"
+
+/* Executes one publish. Takes `p->large` in any case. */
+const struct reply *publish(struct channel *ch, struct in_publish *p, struct fault *f);
+
+/* Owes basic.return (312) for an unroutable message. */
+void publish_return(struct channel *ch, struct message *m);
+
+/* Hands the message to one queue. ERR_NOMEM: the queue does not have it; the reference is gone all the same. */
+MUST_USE enum err publish_to(struct core *core, struct queue *q, struct message *m /* taken */);
+
+/* Must the store have it before it is promised: a persistent message for a durable queue? */
+bool publish_is_durable(const struct message *m, struct queue *const *queues, size_t n);
+
+void route_cache_free(struct route_cache *c);
+
+#endif

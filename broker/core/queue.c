@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/queue.h"
+
+#include <stdlib.h>
+
+#include "broker/core/core.h"
+#include "broker/core/messages.h"
+#include "broker/core/route.h"
+#include "broker/core/vhost.h"
+
+/* What a purge took away, until it is freed. */
+struct queue_garbage {
+    struct list in_core;
+    struct fifo ready;
+    struct queue_returned *returned;
+    size_t n_returned;
+};
+
+/* ---- Life ---- */
+
+static void queue_free_now(struct queue *q)
+{
+    slots_remove(&q->core->queues, q->id);
+    fifo_fini(&q->ready);
+    free(q->returned);
+    free((void *)(uintptr_t)q->name.at);
+    free((void *)(uintptr_t)q->arguments.at);
+    free(q);
+}
+
+enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
+                   const struct amqp_queue_declare *m, struct session *owner)
+{
+    *out = NULL;
+    struct queue *q = calloc(1, sizeof(*q));
+    if (q == NULL)
+        return ERR_NOMEM;
+    q->name = span_dup(m->queue);
+    q->arguments = span_dup(m->arguments);
+    if (q->name.at == NULL || q->arguments.at == NULL || slots_add(&core->queues, q, &q->id) != OK) {
+        free((void *)(uintptr_t)q->name.at);
+        free((void *)(uintptr_t)q->arguments.at);
+        free(q);
+        return ERR_NOMEM;
+    }
+    q->number = ++core->queue_number;
+    q->core = core;
+    q->vhost = vhost;
+    q->durable = m->durable && !m->exclusive;
+    q->auto_delete = m->auto_delete;
+    q->exclusive = m->exclusive;
+    q->first_seq = 1;
+    fifo_init(&q->ready, sizeof(struct message *));
+    list_init(&q->in_owner);
+    list_init(&q->consumers);
+    list_init(&q->ready_consumers);
+    list_init(&q->active);
+    list_init(&q->bindings);
+    if (m->exclusive) {
+        q->owner = owner;
+        list_push_back(&owner->exclusive_queues, &q->in_owner);
+    }
+    map_insert(&vhost->queues, &q->by_name, map_hash(vhost->hash_seed, q->name));
+    vhost->routing_epoch++;
+    *out = q;
+    return OK;
+}
+
+void queue_delete(struct queue *q)
+{
+    ASSERT(!q->deleted);
+    q->deleted = true;
+    map_remove(&q->vhost->queues, &q->by_name);
+    q->vhost->routing_epoch++;
+    list_remove(&q->in_owner);
+    q->owner = NULL;
+    list_remove(&q->active);
+    list_push_back(&q->core->dead_queues, &q->active);
+}
+
+static bool queue_drop_some(struct core *core, struct fifo *ready, struct queue_returned *returned,
+                            size_t *n_returned, unsigned *work)
+{
+    for (; *work != 0 && ready->n != 0; --*work) {
+        message_unref(core, *(struct message **)fifo_front(ready));
+        fifo_pop(ready);
+    }
+    for (; *work != 0 && *n_returned != 0; --*work)
+        message_unref(core, returned[--*n_returned].message);
+    return ready->n == 0 && *n_returned == 0;
+}
+
+bool queue_empty_some(struct queue *q, unsigned *work)
+{
+    for (struct list *node; *work != 0 && (node = list_first(&q->consumers)) != NULL; --*work) {
+        struct consumer *c = CONTAINER_OF(node, struct consumer, in_queue);
+        consumer_notify_cancel(c);
+        consumer_cancel(c);
+    }
+    /* Bindings before messages: an auto-delete exchange should not outlive its queue for long. */
+    if (!list_empty(&q->consumers) || !binding_remove_some(q, work) ||
+        !queue_drop_some(q->core, &q->ready, q->returned, &q->n_returned, work))
+        return false;
+    list_remove(&q->active);
+    if (q->n_unsettled == 0)
+        queue_free_now(q);
+    return true;
+}
+
+enum err queue_purge(struct queue *q, size_t *n)
+{
+    *n = queue_n_ready(q);
+    if (*n == 0)
+        return OK;
+    struct queue_garbage *g = calloc(1, sizeof(*g));
+    if (g == NULL)
+        return ERR_NOMEM;
+    q->first_seq += q->ready.n;
+    fifo_init(&g->ready, sizeof(struct message *));
+    fifo_move(&g->ready, &q->ready);
+    g->returned = q->returned;
+    g->n_returned = q->n_returned;
+    q->returned = NULL;
+    q->n_returned = 0;
+    q->returned_capacity = 0;
+    list_push_back(&q->core->garbage, &g->in_core);
+    return OK;
+}
+
+bool garbage_free_some(struct core *core, unsigned *work)
+{
+    for (struct list *node; (node = list_first(&core->garbage)) != NULL;) {
+        struct queue_garbage *g = CONTAINER_OF(node, struct queue_garbage, in_core);
+        if (!queue_drop_some(core, &g->ready, g->returned, &g->n_returned, work))
+            return false;
+        list_remove(&g->in_core);
+        fifo_fini(&g->ready);
+        free(g->returned);
+        free(g);
+    }
+    return true;
+}
+
+/* ---- Messages ---- */
+
+size_t queue_n_ready(const struct queue *q)
+{
+    return q->ready.n + q->n_returned;
+}
+
+enum err queue_push(struct queue *q, struct message *m)
+{
+    if (queue_n_ready(q) == 0) {
+        for (struct list *node; (node = list_first(&q->ready_consumers)) != NULL;) {
+            struct consumer *c = CONTAINER_OF(node, struct consumer, in_wait);
+            if (!consumer_check_ready(c))
+                continue;
+            if (!output_ring_has_room(c->channel->session) ||
+                consumer_deliver(c, q, m, q->first_seq, false) != OK)
+                break;
+            q->first_seq++;
+            return OK;
+        }
+    }
+    struct message **place = fifo_push(&q->ready);
+    if (place == NULL)
+        return ERR_NOMEM;
+    *place = m;
+    queue_activate(q);
+    return OK;
+}
+
+static void queue_returned_sift_down(struct queue *q, struct queue_returned item)
+{
+    size_t i = 0;
+    for (;;) {
+        size_t child = i * 2 + 1;
+        if (child >= q->n_returned)
+            break;
+        if (child + 1 < q->n_returned && q->returned[child + 1].seq < q->returned[child].seq)
+            child++;
+        if (item.seq <= q->returned[child].seq)
+            break;
+        q->returned[i] = q->returned[child];
+        i = child;
+    }
+    q->returned[i] = item;
+}
+
+/* Looks at the next message without taking it. */
+static struct message *queue_peek(const struct queue *q, uint64_t *seq, bool *redelivered)
+{
+    *redelivered = q->n_returned != 0;
+    if (q->n_returned != 0) {
+        *seq = q->returned[0].seq;
+        return q->returned[0].message;
+    }
+    if (q->ready.n == 0)
+        return NULL;
+    *seq = q->first_seq;
+    return *(struct message **)fifo_front(&q->ready);
+}
+
+/* Forgets what queue_peek showed. */
+static void queue_skip(struct queue *q)
+{
+    if (q->n_returned != 0) {
+        q->n_returned--;
+        if (q->n_returned != 0)
+            queue_returned_sift_down(q, q->returned[q->n_returned]);
+        return;
+    }
+    fifo_pop(&q->ready);
+    q->first_seq++;
+}
+
+struct message *queue_take(struct queue *q, uint64_t *seq, bool *redelivered)
+{
+    struct message *m = queue_peek(q, seq, redelivered);
+    if (m == NULL)
+        return NULL;
+    queue_skip(q);
+    q->n_unsettled++;
+    return m;
+}
+
+enum err queue_return(struct queue *q, struct message *m, uint64_t seq)
+{
+    ASSERT(q->n_unsettled != 0 && seq < q->first_seq);
+    if (q->n_returned == q->returned_capacity) {
+        size_t capacity = q->returned_capacity == 0 ? 8 : q->returned_capacity * 2;
+        struct queue_returned *r = realloc(q->returned, capacity * sizeof(*r));
+        if (r == NULL)
+            return ERR_NOMEM;
+        q->returned = r;
+        q->returned_capacity = capacity;
+    }
+    size_t i = q->n_returned++;
+    for (; i > 0 && q->returned[(i - 1) / 2].seq > seq; i = (i - 1) / 2)
+        q->returned[i] = q->returned[(i - 1) / 2];
+    q->returned[i] = (struct queue_returned){seq, m};
+    q->n_unsettled--;
+    queue_activate(q);
+    return OK;
+}
+
+void queue_settled(struct queue *q)
+{
+    ASSERT(q->n_unsettled != 0);
+    q->n_unsettled--;
+    if (q->n_unsettled == 0 && q->deleted && !list_linked(&q->active))
+        queue_free_now(q);
+}
+
+/* ---- Messages and consumers ---- */
+
+void queue_activate(struct queue *q)
+{
+    if (!q->deleted && !list_linked(&q->active) && !list_empty(&q->ready_consumers) &&
+        queue_n_ready(q) != 0)
+        list_push_back(&q->core->active_queues, &q->active);
+}
+
+bool queue_dispatch(struct queue *q, unsigned *work)
+{
+    struct list *node;
+    while (queue_n_ready(q) != 0 && (node = list_first(&q->ready_consumers)) != NULL) {
+        if (*work == 0)
+            return false;
+        --*work;
+        struct consumer *c = CONTAINER_OF(node, struct consumer, in_wait);
+        if (!consumer_check_ready(c))
+            continue;
+        if (!output_ring_has_room(c->channel->session))
+            return false;
+        uint64_t seq = 0;
+        bool redelivered = false;
+        struct message *m = queue_peek(q, &seq, &redelivered);
+        if (consumer_deliver(c, q, m, seq, redelivered) != OK)
+            return false;
+        queue_skip(q);
+    }
+    return true;
+}
+
+void queue_add_ready(struct queue *q, struct consumer *c)
+{
+    struct list *at = &q->ready_consumers;
+    while (at->prev != &q->ready_consumers &&
+           CONTAINER_OF(at->prev, struct consumer, in_wait)->priority < c->priority)
+        at = at->prev;
+    list_insert_before(at, &c->in_wait);
+    c->wait = CONSUMER_READY;
+    queue_activate(q);
+}
+
+const struct reply *queue_locked(const struct queue *q, struct fault *f)
+{
+    return fault_set(f, REPLY_RESOURCE_LOCKED,
+                     "cannot obtain exclusive access to locked " QUEUE_TEXT
+                     ". It could be originally declared on another connection or the exclusive "
+                     "property value does not match that of the original declaration.",
+                     QUEUE_TEXT_ARGS(q));
+}
+
+const struct reply *queue_check_owner(const struct queue *q, const struct session *s, struct fault *f)
+{
+    return q->owner == NULL || q->owner == s ? NULL : queue_locked(q, f);
+}
+
+void queue_check(const struct queue *q)
+{
+    for (size_t i = 0; i < q->n_returned; i++) {
+        ASSERT(q->returned[i].seq < q->first_seq);
+        ASSERT(i == 0 || q->returned[(i - 1) / 2].seq <= q->returned[i].seq);
+    }
+    size_t n = 0;
+    LIST_EACH(&q->consumers, node) {
+        const struct consumer *c = CONTAINER_OF(node, struct consumer, in_queue);
+        ASSERT(c->channel != NULL);
+        n++;
+    }
+    ASSERT(n == q->n_consumers);
+    LIST_EACH(&q->ready_consumers, node)
+        ASSERT(CONTAINER_OF(node, struct consumer, in_wait)->wait == CONSUMER_READY);
+    bool may_meet = queue_n_ready(q) != 0 && !list_empty(&q->ready_consumers);
+    ASSERT(q->deleted || !may_meet || list_linked(&q->active));
+}

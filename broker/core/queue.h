@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/* broker/core/queue.h — messages waiting, in order, for somebody to take them.
+ *
+ * A queue owns its ready messages and counts those that were handed out and are not settled; which
+ * these are, the channels know (unsettled.h). Every message gets the next sequence number; a
+ * requeued one keeps its own and so comes back to its place. Whatever was returned is older than
+ * anything never handed out, therefore two sources suffice: `returned`, a heap, and behind it
+ * `ready`, whose messages are numbered without gaps from `first_seq` on.
+ *
+ * A message that arrives at an empty queue with a ready consumer never enters it. Otherwise, when
+ * messages and consumers may meet again, the queue is put on the core's list of active queues, and
+ * queue_dispatch brings them together in slices.
+ *
+ * A deleted queue leaves its vhost at once; its messages and bindings go in slices, and the struct
+ * stays as long as unsettled entries name it.
+ *
+ * Invariants (queue_check):
+ *   1. n_unsettled equals the entries that name this queue in all channels.
+ *   2. returned is a heap by seq, every seq in it is below first_seq.
+ *   3. a consumer is in ready_consumers only when it may take a message.
+ *
+ * Thread: core.   Blocks: never.   Allocates: where ERR_NOMEM is listed.
+ */
+#ifndef BROKER_CORE_QUEUE_H
+#define BROKER_CORE_QUEUE_H
+
+#include "amqp/method.h"
+#include "base/fifo.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/slots.h"
+#include "broker/link/message.h"
+
+struct channel;
+struct consumer;
+struct core;
+struct session;
+struct vhost;
+
+struct queue_returned {
+    uint64_t seq;
+    struct message *message;
+};
+
+struct queue {
+    struct map_node by_name;
+    struct slot_id id;
+    uint64_t number; /* never used twice */
+    struct core *core;
+    struct vhost *vhost;
+    struct span name;      /* owned */
+    struct span arguments; /* owned: a field table */
+    bool durable;
+    bool auto_delete;
+    bool exclusive;
+    bool deleted;
+    bool had_consumer;
+    struct session *owner; /* of an exclusive queue */
+    struct list in_owner;
+
+    struct fifo ready; /* struct message * */
+    uint64_t first_seq;
+    struct queue_returned *returned;
+    size_t n_returned;
+    size_t returned_capacity;
+    size_t n_unsettled;
+
+    struct list consumers; /* all, in order of registration, by consumer.in_queue */
+    size_t n_consumers;
+    struct consumer *exclusive_consumer;
+    struct list ready_consumers; /* by priority, then by turn; consumer.in_ready */
+    struct list active;          /* in core->active_queues */
+
+    struct list bindings; /* it is the destination of; binding.in_destination */
+    uint64_t route_mark;
+};
+
+/* "queue 'q' in vhost '/'" parts for reply texts: format and arguments. */
+#define QUEUE_TEXT "queue '%.*s' in vhost '%.*s'"
+#define QUEUE_TEXT_ARGS(q) SPAN_FMT((q)->name), SPAN_FMT((q)->vhost->name)
+
+/* A queue with the properties of `m`, registered under its name. ERR_NOMEM. */
+MUST_USE enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
+                            const struct amqp_queue_declare *m, struct session *owner);
+
+/* Detaches it from name, consumers and owner at once; the rest goes in slices (queue_empty_some). */
+void queue_delete(struct queue *q);
+
+/* Drops messages and bindings of a deleted queue, counting `*work` down. True when it has been
+ * freed, or waits for its unsettled messages only. */
+bool queue_empty_some(struct queue *q, unsigned *work);
+
+/* Appends a message, of which it takes the reference, or hands it straight to a ready consumer.
+ * ERR_NOMEM: the caller still holds the reference. */
+MUST_USE enum err queue_push(struct queue *q, struct message *m /* taken */);
+
+/* Ready messages. */
+size_t queue_n_ready(const struct queue *q);
+
+/* The next message and where it stood; its reference goes to the caller, and it counts as unsettled. NULL when
+ * there is none. */
+struct message *queue_take(struct queue *q, uint64_t *seq, bool *redelivered);
+
+/* A message handed out comes back to its place; it no longer counts as unsettled. Takes the reference.
+ * ERR_NOMEM: nothing has changed, the caller tries again later. */
+MUST_USE enum err queue_return(struct queue *q, struct message *m /* taken */, uint64_t seq);
+
+/* A message handed out is done with: acknowledged, or returned to a deleted queue. May free the queue. */
+void queue_settled(struct queue *q);
+
+/* Takes away all ready messages, which the core frees in slices (garbage_free_some). ERR_NOMEM. */
+MUST_USE enum err queue_purge(struct queue *q, size_t *n);
+
+/* Frees messages that were purged, counting `*work` down. True when none is left. */
+bool garbage_free_some(struct core *core, unsigned *work);
+
+/* Messages and consumers may meet: has queue_dispatch called from the core's turn. */
+void queue_activate(struct queue *q);
+
+/* Brings messages and consumers together, counting `*work` down. True when nothing is left to do. */
+bool queue_dispatch(struct queue *q, unsigned *work);
+
+/* Puts a consumer that may take messages into its place by priority and turn. */
+void queue_add_ready(struct queue *q, struct consumer *c);
+
+void queue_check(const struct queue *q);
+
+/* 405: it is exclusive, or not, and to whom. */
+const struct reply *queue_locked(const struct queue *q, struct fault *f);
+
+/* 405 when the queue is exclusive to another session than `s`, else NULL. */
+const struct reply *queue_check_owner(const struct queue *q, const struct session *s, struct fault *f);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/settle.h"
+
+#include "base/limits.h"
+#include "broker/core/core.h"
+#include "broker/core/messages.h"
+#include "broker/core/tx.h"
+
+static void settle_consumer(struct channel *ch, uint32_t index)
+{
+    if (index == UNSETTLED_BY_GET)
+        return;
+    uint32_t generation;
+    struct consumer *c = slots_at_index(&ch->session->core->consumers, index, &generation);
+    ch->n_consumer_unsettled--;
+    consumer_settled(c);
+    if (ch->n_consumer_unsettled >= ch->channel_prefetch && ch->channel_prefetch != 0)
+        return;
+    for (struct list *node; (node = list_pop_front(&ch->waiting)) != NULL;)
+        consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
+}
+
+enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how)
+{
+    struct core *core = ch->session->core;
+    uint32_t generation;
+    struct queue *q = slots_at_index(&core->queues, e->queue, &generation);
+    uint32_t consumer = e->consumer;
+    if (how == SETTLE_REQUEUE && !q->deleted) {
+        if (queue_return(q, e->message, e->seq) != OK)
+            return ERR_NOMEM;
+    } else {
+        message_unref(core, e->message);
+        queue_settled(q);
+    }
+    unsettled_remove(&ch->unsettled, e);
+    settle_consumer(ch, consumer);
+    return OK;
+}
+
+static const struct reply *settle_unknown(uint64_t tag, struct fault *f)
+{
+    return fault_set(f, REPLY_PRECONDITION_FAILED, "unknown delivery tag %llu",
+                     (unsigned long long)tag);
+}
+
+static const struct reply *settle_failed(struct fault *f)
+{
+    return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
+}
+
+const struct reply *settle_one(struct channel *ch, uint64_t tag, enum settle how, struct fault *f)
+{
+    struct unsettled_entry *e = unsettled_find(&ch->unsettled, tag);
+    if (e == NULL || unsettled_held(e))
+        return settle_unknown(tag, f);
+    if (ch->tx != NULL)
+        return tx_settle(ch, e, how, f);
+    return settle_entry(ch, e, how) == OK ? NULL : settle_failed(f);
+}
+
+bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *work)
+{
+    struct unsettled_entry *e = unsettled_first(&ch->unsettled);
+    while (e != NULL && unsettled_tag(e) <= last) {
+        uint64_t tag = unsettled_tag(e);
+        if (*work == 0)
+            return false;
+        --*work;
+        if (!unsettled_held(e) && settle_entry(ch, e, how) != OK)
+            return false;
+        e = unsettled_after(&ch->unsettled, tag);
+    }
+    return true;
+}
+
+/* A settlement that did not fit into one turn. The channel is parked: nothing is added meanwhile. */
+static bool settle_continue(struct channel *ch, void *state, unsigned *work)
+{
+    enum settle how = (enum settle)(uintptr_t)state;
+    return settle_some(ch, ch->settle_last, how, work);
+}
+
+const struct reply *settle_up_to(struct channel *ch, uint64_t tag, enum settle how, struct fault *f)
+{
+    if (tag != 0) {
+        struct unsettled_entry *e = unsettled_find(&ch->unsettled, tag);
+        if (e == NULL || unsettled_held(e))
+            return settle_unknown(tag, f);
+    }
+    uint64_t last = tag == 0 ? ch->last_tag : tag;
+    if (ch->tx != NULL) {
+        const struct reply *bad = NULL;
+        struct unsettled_entry *e = unsettled_first(&ch->unsettled);
+        for (; bad == NULL && e != NULL && unsettled_tag(e) <= last;
+             e = unsettled_after(&ch->unsettled, unsettled_tag(e)))
+            if (!unsettled_held(e))
+                bad = tx_settle(ch, e, how, f);
+        return bad;
+    }
+    unsigned work = TURN_WORK_MAX;
+    if (!settle_some(ch, last, how, &work)) {
+        ch->settle_last = last;
+        parking_job(ch, settle_continue, (void *)(uintptr_t)how);
+    }
+    return NULL;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/tx.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "broker/core/core.h"
+#include "broker/core/messages.h"
+#include "broker/core/publish.h"
+
+struct tx_publish {
+    struct message *message; /* a reference */
+    bool mandatory;
+    size_t n;
+    struct slot_id queues[]; /* as routed when it was published */
+};
+
+struct tx_settlement {
+    uint64_t tag;
+    enum settle how;
+};
+
+struct tx {
+    struct fifo publishes;   /* struct tx_publish * */
+    struct fifo settlements; /* struct tx_settlement */
+    size_t bytes;
+    size_t at;      /* the queue that the front publish goes to next */
+    bool durable;   /* some publish must be on disk */
+    bool failed;    /* memory ran out in the commit */
+};
+
+enum err tx_select(struct channel *ch)
+{
+    if (ch->tx != NULL)
+        return OK;
+    struct tx *tx = calloc(1, sizeof(*tx));
+    if (tx == NULL)
+        return ERR_NOMEM;
+    fifo_init(&tx->publishes, sizeof(struct tx_publish *));
+    fifo_init(&tx->settlements, sizeof(struct tx_settlement));
+    ch->tx = tx;
+    return OK;
+}
+
+static const struct reply *tx_charge(struct tx *tx, size_t size, struct fault *f)
+{
+    if (tx->bytes + size > TX_BYTES_MAX)
+        return fault_set(f, REPLY_RESOURCE_ERROR, "transaction exceeds %d bytes", TX_BYTES_MAX);
+    tx->bytes += size;
+    return NULL;
+}
+
+const struct reply *tx_publish(struct channel *ch, struct message *m, struct queue *const *queues,
+                               size_t n, bool mandatory, struct fault *f)
+{
+    struct tx *tx = ch->tx;
+    size_t size = sizeof(struct tx_publish) + n * sizeof(struct slot_id);
+    const struct reply *bad = tx_charge(tx, size + message_footprint(m), f);
+    if (bad != NULL)
+        return bad;
+    struct tx_publish *held = malloc(size);
+    struct tx_publish **place = held == NULL ? NULL : fifo_push(&tx->publishes);
+    if (place == NULL) {
+        free(held);
+        return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
+    }
+    *held = (struct tx_publish){.message = m, .mandatory = mandatory, .n = n};
+    for (size_t i = 0; i < n; i++)
+        held->queues[i] = queues[i]->id;
+    *place = held;
+    tx->durable |= publish_is_durable(m, queues, n);
+    return NULL;
+}
+
+const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enum settle how,
+                              struct fault *f)
+{
+    const struct reply *bad = tx_charge(ch->tx, sizeof(struct tx_settlement), f);
+    if (bad != NULL)
+        return bad;
+    struct tx_settlement *held = fifo_push(&ch->tx->settlements);
+    if (held == NULL)
+        return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
+    *held = (struct tx_settlement){unsettled_tag(e), how};
+    unsettled_hold(e, true);
+    return NULL;
+}
+
+static void tx_drop_publish(struct channel *ch)
+{
+    struct tx_publish *held = *(struct tx_publish **)fifo_front(&ch->tx->publishes);
+    fifo_pop(&ch->tx->publishes);
+    message_unref(ch->session->core, held->message);
+    free(held);
+    ch->tx->at = 0;
+}
+
+/* One step of the front publish. */
+static void tx_commit_publish(struct channel *ch, struct tx_publish *held)
+{
+    struct core *core = ch->session->core;
+    struct tx *tx = ch->tx;
+    if (held->n == 0 && held->mandatory)
+        publish_return(ch, held->message);
+    if (tx->at < held->n) {
+        struct queue *q = slots_at(&core->queues, held->queues[tx->at++]);
+        if (q != NULL && !q->deleted && publish_to(core, q, message_ref(held->message)) != OK)
+            tx->failed = true;
+    }
+    if (tx->at >= held->n)
+        tx_drop_publish(ch);
+}
+
+static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)
+{
+    (void)state;
+    struct tx *tx = ch->tx;
+    for (; *work != 0 && tx->publishes.n != 0; --*work)
+        tx_commit_publish(ch, *(struct tx_publish **)fifo_front(&tx->publishes));
+    for (; *work != 0 && tx->settlements.n != 0; --*work) {
+        struct tx_settlement s = *(struct tx_settlement *)fifo_front(&tx->settlements);
+        struct unsettled_entry *e = unsettled_find(&ch->unsettled, s.tag);
+        unsettled_hold(e, false);
+        if (settle_entry(ch, e, s.how) != OK) {
+            unsettled_hold(e, true);
+            return false; /* out of memory: the next turn tries again */
+        }
+        fifo_pop(&tx->settlements);
+    }
+    if (tx->publishes.n != 0 || tx->settlements.n != 0)
+        return false;
+    tx->bytes = 0;
+    if (tx->failed) {
+        struct fault f = {.class_id = 90, .method_id = 20};
+        fault_set(&f, REPLY_RESOURCE_ERROR, "out of memory");
+        session_fail(ch->session, ch, &f);
+        return true;
+    }
+    struct method m = {.id = METHOD_tx_commit_ok};
+    replies_method(ch, &m, core_record(ch->session->core, tx->durable));
+    tx->durable = false;
+    return true;
+}
+
+void tx_commit(struct channel *ch)
+{
+    unsigned work = TURN_WORK_MAX;
+    if (!tx_commit_some(ch, NULL, &work))
+        parking_job(ch, tx_commit_some, NULL);
+}
+
+void tx_rollback(struct channel *ch)
+{
+    struct tx *tx = ch->tx;
+    while (tx->publishes.n != 0)
+        tx_drop_publish(ch);
+    while (tx->settlements.n != 0) {
+        struct tx_settlement *s = fifo_front(&tx->settlements);
+        unsettled_hold(unsettled_find(&ch->unsettled, s->tag), false);
+        fifo_pop(&tx->settlements);
+    }
+    tx->bytes = 0;
+    tx->durable = false;
+}
+
+void tx_free(struct channel *ch)
+{
+    if (ch->tx == NULL)
+        return;
+    fifo_fini(&ch->tx->publishes);
+    fifo_fini(&ch->tx->settlements);
+    free(ch->tx);
+    ch->tx = NULL;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Wiring: command line, settings, signals, and then workers_run. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "broker/server/config.h"
+#include "broker/server/workers.h"
+
+#define VERSION "0.1.0"
+
+static struct workers *main_workers; /* for the signal handler alone */
+
+static void main_on_signal(int number)
+{
+    (void)number;
+    int saved = errno;
+    workers_stop(main_workers);
+    errno = saved;
+}
+
+static void main_usage(FILE *to)
+{
+    fputs("Usage: whippet [--listen HOST:PORT] --data DIR [--config FILE] [--set KEY=VALUE]...\n"
+          "       whippet --version | --help\n\n"
+          "A message broker that speaks AMQP 0-9-1 as RabbitMQ does.\n\nSettings:\n",
+          to);
+    config_print(to);
+}
+
+struct main_options {
+    const char *data;
+};
+
+/* `KEY=VALUE`. */
+static enum err main_set(struct config *config, char *assignment, char *why, size_t why_size)
+{
+    char *equals = strchr(assignment, '=');
+    if (equals == NULL) {
+        snprintf(why, why_size, "--set wants KEY=VALUE, not '%s'", assignment);
+        return ERR_SYNTAX;
+    }
+    *equals = 0;
+    return config_set(config, assignment, equals + 1, why, why_size);
+}
+
+/* OK, or an error with `why`. --version and --help do not return. */
+static enum err main_parse(int argc, char **argv, struct config *config, struct main_options *options,
+                           char *why, size_t why_size)
+{
+    static const struct option LONG[] = {
+        {"listen", required_argument, NULL, 'l'}, {"data", required_argument, NULL, 'd'},
+        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+        {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
+    enum err e = OK;
+    for (int c; e == OK && (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
+        switch (c) {
+        case 'l':
+            e = config_set(config, "listeners.tcp.default", optarg, why, why_size);
+            break;
+        case 'd':
+            options->data = optarg;
+            break;
+        case 'c':
+            e = config_load(config, optarg, why, why_size);
+            break;
+        case 's':
+            e = main_set(config, optarg, why, why_size);
+            break;
+        case 'v':
+            puts("whippet " VERSION);
+            exit(0);
+        case 'h':
+            main_usage(stdout);
+            exit(0);
+        default:
+            snprintf(why, why_size, "see whippet --help");
+            e = ERR_SYNTAX;
+        }
+    }
+    if (e == OK && optind < argc) {
+        snprintf(why, why_size, "'%s' is not an option", argv[optind]);
+        e = ERR_SYNTAX;
+    }
+    return e;
+}
+
+static enum err main_prepare(const struct config *config, const struct main_options *options,
+                             struct env *env, struct users *users, char *why, size_t why_size)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } LEVELS[] = {{"error", LOG_LEVEL_ERROR},
+                  {"warning", LOG_LEVEL_WARN},
+                  {"info", LOG_LEVEL_INFO},
+                  {"debug", LOG_LEVEL_DEBUG}};
+    for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++)
+        if (strcmp(config->log_level, LEVELS[i].name) == 0)
+            log_set_level(LEVELS[i].level);
+    if (options->data == NULL) {
+        snprintf(why, why_size, "--data DIR is missing: see whippet --help");
+        return ERR_SYNTAX;
+    }
+    if (mkdir(options->data, 0700) != 0 && errno != EEXIST) {
+        snprintf(why, why_size, "%s: %s", options->data, strerror(errno));
+        return ERR_IO;
+    }
+    uint8_t salt[PASSWORD_SALT];
+    env_secret(env, salt, sizeof(salt));
+    bool guest = strcmp(config->default_user, "guest") == 0;
+    enum err e = users_add(users, span_str(config->default_user), span_str(config->default_pass), salt,
+                           guest && config->guest_loopback_only);
+    if (e != OK)
+        snprintf(why, why_size, "default_user: %s", err_text(e));
+    return e;
+}
+
+static enum err main_serve(const struct config *config, struct env *env, const struct users *users,
+                           char *why, size_t why_size)
+{
+    struct loop_listener *listener;
+    enum err e = listener_open(&listener, config->listener, why, why_size);
+    if (e != OK)
+        return e;
+    e = workers_new(&main_workers, config, env, users, listener);
+    if (e == OK) {
+        struct sigaction stop = {.sa_handler = main_on_signal};
+        sigaction(SIGTERM, &stop, NULL);
+        sigaction(SIGINT, &stop, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        log_event(LOG_STARTED, "listener=%s io_threads=%llu", config->listener,
+                  (unsigned long long)config->io_threads);
+        puts("Server startup complete");
+        fflush(stdout);
+        e = workers_run(main_workers);
+    }
+    if (e != OK)
+        snprintf(why, why_size, "%s", err_text(e));
+    else
+        log_event(LOG_STOPPED, "reason=signal");
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    workers_free(main_workers);
+    listener_close(listener);
+    return e;
+}
+
+int main(int argc, char **argv)
+{
+    char why[1024] = "";
+    struct config config;
+    struct main_options options = {.data = NULL};
+    struct env env = env_real();
+    struct users users;
+    users_init(&users);
+    enum err e = config_init(&config, why, sizeof(why));
+    if (e == OK)
+        e = main_parse(argc, argv, &config, &options, why, sizeof(why));
+    if (e == OK)
+        e = main_prepare(&config, &options, &env, &users, why, sizeof(why));
+    if (e == OK)
+        e = main_serve(&config, &env, &users, why, sizeof(why));
+    if (e != OK)
+        log_event(LOG_START_FAILED, "reason=\"%s\"", why);
+    users_fini(&users);
+    config_fini(&config);
+    return e == OK ? 0 : 1;
+}

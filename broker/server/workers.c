@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/server/workers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long clients may take to leave after they were told. */
+#define WORKERS_STOP_NS UINT64_C(5000000000)
+
+struct worker {
+    struct workers *all;
+    struct link link;
+    struct loop *loop;
+    struct io *io;
+    pthread_t thread;
+    bool started;
+};
+
+struct workers {
+    struct worker *io;
+    size_t n_io;
+    bool threaded;
+    struct env *env;
+    struct store *store;
+    struct core *core;
+    struct loop *core_loop; /* threaded: what the core waits on */
+    atomic_bool stopping;   /* asked to stop */
+    atomic_bool ending;     /* the core is done: I/O threads return */
+};
+
+static uint64_t workers_memory_limit(const struct config *c)
+{
+    if (c->memory_absolute != 0)
+        return c->memory_absolute;
+    uint64_t total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    return total / 100 * c->memory_percent;
+}
+
+static void workers_wake_core(void *arg)
+{
+    struct worker *w = arg;
+    loop_wake(w->all->core_loop);
+}
+
+static void workers_wake_io(void *arg)
+{
+    struct worker *w = arg;
+    loop_wake(w->loop);
+}
+
+static enum err workers_new_io(struct worker *w, uint32_t index, const struct config *c,
+                               struct loop_listener *listener)
+{
+    if (link_init(&w->link) != OK)
+        return ERR_NOMEM;
+    if (w->all->threaded) {
+        w->link.wake_core = workers_wake_core;
+        w->link.wake_io = workers_wake_io;
+        w->link.wake_arg = w;
+    }
+    enum err e = loop_new(&w->loop);
+    struct io_options options = {.env = w->all->env,
+                                 .loop = w->loop,
+                                 .link = &w->link,
+                                 .index = index,
+                                 .frame_max = (uint32_t)c->frame_max,
+                                 .message_size_max = c->max_message_size,
+                                 .handshake_timeout_ns = c->handshake_timeout_ms * 1000000};
+    if (e == OK)
+        e = io_new(&w->io, &options);
+    if (e == OK)
+        e = loop_accept_on(w->loop, listener, io_on_accept, w->io);
+    return e;
+}
+
+static enum err workers_new_core(struct workers *w, const struct config *c, const struct users *users)
+{
+    struct core_options options = {
+        .env = w->env,
+        .store = w->store,
+        .users = users,
+        .version = span_str(c->product_version),
+        .default_vhost = span_str(c->default_vhost),
+        .frame_max = (uint32_t)c->frame_max,
+        .channel_max = (uint16_t)c->channel_max,
+        .heartbeat_s = (uint16_t)c->heartbeat_s,
+        .message_size_max = c->max_message_size,
+        .memory_limit_bytes = workers_memory_limit(c),
+    };
+    struct link **links = calloc(w->n_io, sizeof(struct link *));
+    if (links == NULL)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < w->n_io; i++)
+        links[i] = &w->io[i].link;
+    enum err e = core_new(&w->core, &options, links, w->n_io);
+    free(links);
+    return e;
+}
+
+enum err workers_new(struct workers **out, const struct config *config, struct env *env,
+                     const struct users *users, struct loop_listener *listener)
+{
+    *out = NULL;
+    struct workers *w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return ERR_NOMEM;
+    w->threaded = config->io_threads != 0;
+    w->n_io = w->threaded ? (size_t)config->io_threads : 1;
+    w->env = env;
+    w->io = calloc(w->n_io, sizeof(*w->io));
+    enum err e = w->io == NULL ? ERR_NOMEM : store_open(&w->store, &(struct store_options){.delay = NULL});
+    if (e == OK && w->threaded)
+        e = loop_new(&w->core_loop);
+    for (size_t i = 0; e == OK && i < w->n_io; i++) {
+        w->io[i].all = w;
+        e = workers_new_io(&w->io[i], (uint32_t)i, config, listener);
+    }
+    if (e == OK)
+        e = workers_new_core(w, config, users);
+    if (e != OK) {
+        workers_free(w);
+        return e;
+    }
+    *out = w;
+    return OK;
+}
+
+void workers_free(struct workers *w)
+{
+    if (w == NULL)
+        return;
+    core_free(w->core);
+    for (size_t i = 0; w->io != NULL && i < w->n_io; i++) {
+        io_free(w->io[i].io);
+        loop_free(w->io[i].loop);
+        link_fini(&w->io[i].link);
+    }
+    loop_free(w->core_loop);
+    store_close(w->store);
+    free(w->io);
+    free(w);
+}
+
+void workers_stop(struct workers *w)
+{
+    atomic_store(&w->stopping, true);
+    loop_wake(w->threaded ? w->core_loop : w->io[0].loop);
+}
+
+/* Tells the clients once, then waits for them, but not for ever. True when all is over. */
+static bool workers_over(struct workers *w, uint64_t *deadline_ns)
+{
+    if (!atomic_load_explicit(&w->stopping, memory_order_relaxed))
+        return false;
+    uint64_t now = env_now_ns(w->env);
+    if (*deadline_ns == 0) {
+        *deadline_ns = now + WORKERS_STOP_NS;
+        core_shutdown(w->core);
+        return false;
+    }
+    return list_empty(&w->core->sessions) || now >= *deadline_ns;
+}
+
+/* After a signal nothing may be waiting for long. */
+static uint64_t workers_wait_ns(struct workers *w, uint64_t wanted_ns)
+{
+    uint64_t most = UINT64_C(100000000);
+    return atomic_load(&w->stopping) && wanted_ns > most ? most : wanted_ns;
+}
+
+static bool workers_store_pending(struct workers *w)
+{
+    bool pending = store_step(w->store);
+    return pending || store_durable(w->store) != w->core->durable;
+}
+
+/* Everything on this thread. */
+static void workers_run_inline(struct workers *w)
+{
+    struct worker *io = &w->io[0];
+    uint64_t deadline_ns = 0;
+    while (!workers_over(w, &deadline_ns)) {
+        io_read(io->io);
+        bool more = core_step(w->core);
+        more |= workers_store_pending(w);
+        io_write(io->io);
+        size_t size;
+        more |= ring_peek(&io->link.in, &size) != NULL;
+        uint64_t wait_ns = 0;
+        if (!more) {
+            loop_about_to_wait(io->loop);
+            wait_ns = workers_wait_ns(w, io_timeout_ns(io->io));
+        }
+        loop_turn(io->loop, wait_ns);
+    }
+}
+
+static void *workers_io_thread(void *arg)
+{
+    struct worker *w = arg;
+    while (!atomic_load_explicit(&w->all->ending, memory_order_relaxed)) {
+        io_read(w->io);
+        io_write(w->io);
+        loop_about_to_wait(w->loop);
+        bool more = io_has_work(w->io) || atomic_load(&w->all->ending);
+        loop_turn(w->loop, more ? 0 : io_timeout_ns(w->io));
+    }
+    return NULL;
+}
+
+static bool workers_core_has_input(struct workers *w)
+{
+    size_t size;
+    for (size_t i = 0; i < w->n_io; i++)
+        if (ring_peek(&w->io[i].link.in, &size) != NULL)
+            return true;
+    return false;
+}
+
+static void workers_run_core(struct workers *w)
+{
+    uint64_t deadline_ns = 0;
+    while (!workers_over(w, &deadline_ns)) {
+        bool more = core_step(w->core);
+        more |= workers_store_pending(w);
+        loop_about_to_wait(w->core_loop);
+        if (!more && !workers_core_has_input(w))
+            loop_turn(w->core_loop, workers_wait_ns(w, UINT64_MAX));
+    }
+}
+
+static enum err workers_run_threads(struct workers *w)
+{
+    enum err e = OK;
+    /* Signals go to the main thread. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    for (size_t i = 0; e == OK && i < w->n_io; i++) {
+        w->io[i].started = pthread_create(&w->io[i].thread, NULL, workers_io_thread, &w->io[i]) == 0;
+        e = w->io[i].started ? OK : ERR_IO;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (e == OK)
+        workers_run_core(w);
+    atomic_store(&w->ending, true);
+    for (size_t i = 0; i < w->n_io; i++) {
+        loop_wake(w->io[i].loop);
+        if (w->io[i].started)
+            pthread_join(w->io[i].thread, NULL);
+    }
+    return e;
+}
+
+enum err workers_run(struct workers *w)
+{
+    if (w->threaded)
+        return workers_run_threads(w);
+    workers_run_inline(w);
+    return OK;
+}
