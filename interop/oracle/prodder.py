@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes sure that the queues of a session have done their work.
+
+In RabbitMQ a queue is a process of its own, which may wait for a file while its channels already
+answer. A passive declare has to be answered by that process, so one for every queue that is known
+to exist, from a connection of its own, is part of a round of the barrier.
+"""
+
+import codec
+from records import Channel, Connection
+from handshake import close_politely, connect, send_method
+from receiver import Receiver
+from steps import ConnectOptions
+
+
+class Prodder:
+    """A connection beside the session whose answers nobody compares."""
+
+    def __init__(self, port):
+        self.port = port
+        self.receiver = Receiver()
+        self.connection = Connection(0, ConnectOptions())
+        self.names = []
+
+    def learn(self, name):
+        """A queue of this name may exist from now on."""
+        if name and name not in self.names:
+            self.names.append(name)
+
+    def prod(self):
+        """Asks every known queue, one round trip for all; a queue that is gone, or is locked by
+        its owner, is not asked again until it is declared anew."""
+        names = list(self.names)
+        while names:
+            channel = self.ready()
+            before = channel.n_replies
+            payloads = [codec.encode_method("queue.declare", {"queue": name, "passive": 1})
+                        for name in names]
+            self.connection.link.send(b"".join(
+                codec.encode_frame(codec.FRAME_METHOD, 1, payload) for payload in payloads))
+            self.receiver.await_replies(self.connection, 1, before + len(names))
+            if channel.open:
+                break
+            n_answered = channel.n_replies - before
+            self.names.remove(names[n_answered])
+            names = names[n_answered + 1:]
+        self.receiver.take_events()
+
+    def ready(self):
+        """The open channel of the connection."""
+        if self.connection.link is None:
+            connect(self.receiver, self.connection, self.port)
+        if not self.connection.channel(1).open:
+            channel = self.connection.channels[1] = Channel()
+            channel.open = True
+            send_method(self.connection, 1, "channel.open", {})
+            self.receiver.await_replies(self.connection, 1, 1)
+        return self.connection.channel(1)
+
+    def close(self):
+        """Ends the connection."""
+        close_politely(self.receiver, self.connection)
