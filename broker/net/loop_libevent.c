@@ -128,7 +128,8 @@ void loop_about_to_wait(struct loop *l)
 void loop_turn(struct loop *l, uint64_t timeout_ns)
 {
     if (timeout_ns == 0) {
-        event_base_loop(l->base, EVLOOP_NONBLOCK);
+        /* Without EVLOOP_ONCE it would go on for as long as anything is ready, and nothing is read here. */
+        event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     } else {
         if (timeout_ns != UINT64_MAX) {
             uint64_t us = timeout_ns / 1000 + 1;
