@@ -18,7 +18,7 @@ struct assembly {
     struct map_node by_channel;
     uint16_t channel;
     bool has_header;
-    bool kept; /* false: the body is over the limit and is dropped as it comes */
+    bool kept;        /* false: the body is over the limit and is dropped as it comes */
     struct buf bytes; /* the method's payload, the header's payload, a small body */
     size_t payload_size;
     size_t header_size;

@@ -43,7 +43,7 @@ bool properties_take(struct span rest, struct properties *p)
     /* Bit 0 announces a further flag word and bit 1 is unassigned: class basic has neither. */
     if ((p->flags & 3) != 0)
         return false;
-#define PROPERTY_TAKE(name, bit, type) \
+#define PROPERTY_TAKE(name, bit, type)                                               \
     if ((p->flags & PROPERTY_##name) != 0 && !property_take_##type(&rest, &p->name)) \
         return false;
     AMQP_PROPERTIES(PROPERTY_TAKE)

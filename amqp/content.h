@@ -22,10 +22,10 @@ enum { CLASS_BASIC = 60, CONTENT_HEADER_FIXED = 14 };
 enum property_flag { AMQP_PROPERTIES(PROPERTY_ENUM) };
 #undef PROPERTY_ENUM
 
-#define PROPERTY_octet uint8_t
-#define PROPERTY_longlongu uint64_t
-#define PROPERTY_shortstr struct span
-#define PROPERTY_table struct span
+#define PROPERTY_octet                   uint8_t
+#define PROPERTY_longlongu               uint64_t
+#define PROPERTY_shortstr                struct span
+#define PROPERTY_table                   struct span
 #define PROPERTY_MEMBER(name, bit, type) PROPERTY_##type name;
 struct properties {
     uint16_t flags; /* of enum property_flag: which of the members are present */

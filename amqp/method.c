@@ -5,7 +5,8 @@
 #include "amqp/table.h"
 #include "base/bytes.h"
 
-#define FIELD_ROW(M, type, field) {#field, METHOD_TYPE_##type, (uint16_t)offsetof(struct method, M.field)},
+#define FIELD_ROW(M, type, field) \
+    {#field, METHOD_TYPE_##type, (uint16_t)offsetof(struct method, M.field)},
 #define FIELD_ROWS(name, class_id, method_id, sender, content) \
     static const struct method_field ROWS_##name[] = {FIELDS_##name(FIELD_ROW, name){NULL, 0, 0}};
 AMQP_METHODS(FIELD_ROWS)
@@ -18,14 +19,14 @@ struct method_row {
     size_t n_fields;
 };
 
-#define SENDER_C FROM_CLIENT
-#define SENDER_S FROM_SERVER
-#define SENDER_B FROM_BOTH
-#define CARRIES_PLAIN false
+#define SENDER_C        FROM_CLIENT
+#define SENDER_S        FROM_SERVER
+#define SENDER_B        FROM_BOTH
+#define CARRIES_PLAIN   false
 #define CARRIES_CONTENT true
-#define METHOD_ROW(name, class_id, method_id, sender, content)                         \
+#define METHOD_ROW(name, class_id, method_id, sender, content)                           \
     [METHOD_##name] = {{#name, class_id, method_id, SENDER_##sender, CARRIES_##content}, \
-                       ROWS_##name,                                                    \
+                       ROWS_##name,                                                      \
                        sizeof(ROWS_##name) / sizeof(ROWS_##name[0]) - 1},
 static const struct method_row METHODS[METHOD_COUNT] = {[METHOD_NONE] = {.info = {.name = "none"}},
                                                         AMQP_METHODS(METHOD_ROW)};
@@ -70,22 +71,14 @@ static bool method_take(struct span *in, enum method_type type, void *at)
 {
     struct span *s = at;
     switch (type) {
-    case METHOD_TYPE_octet:
-        return take_u8(in, at);
-    case METHOD_TYPE_shortu:
-        return take_u16(in, at);
-    case METHOD_TYPE_longu:
-        return take_u32(in, at);
-    case METHOD_TYPE_longlongu:
-        return take_u64(in, at);
-    case METHOD_TYPE_shortstr:
-        return take_shortstr(in, s);
-    case METHOD_TYPE_longstr:
-        return take_longstr(in, s);
-    case METHOD_TYPE_table:
-        return take_longstr(in, s) && table_check(*s) == TABLE_OK;
-    case METHOD_TYPE_bit:
-        break;
+    case METHOD_TYPE_octet: return take_u8(in, at);
+    case METHOD_TYPE_shortu: return take_u16(in, at);
+    case METHOD_TYPE_longu: return take_u32(in, at);
+    case METHOD_TYPE_longlongu: return take_u64(in, at);
+    case METHOD_TYPE_shortstr: return take_shortstr(in, s);
+    case METHOD_TYPE_longstr: return take_longstr(in, s);
+    case METHOD_TYPE_table: return take_longstr(in, s) && table_check(*s) == TABLE_OK;
+    case METHOD_TYPE_bit: break;
     }
     return false; /* bits are taken by the octet */
 }
@@ -119,7 +112,8 @@ const struct reply *method_decode(struct span payload, struct method *m, struct 
         return fault_set(f, REPLY_FRAME_ERROR, "method frame without class and method");
     m->id = method_lookup(f->class_id, f->method_id);
     if (m->id == METHOD_NONE)
-        return fault_set(f, REPLY_COMMAND_INVALID, "unknown method %u.%u", f->class_id, f->method_id);
+        return fault_set(f, REPLY_COMMAND_INVALID, "unknown method %u.%u", f->class_id,
+                         f->method_id);
     if (!method_take_fields(&in, &METHODS[m->id], m) || in.size != 0)
         return fault_set(f, REPLY_SYNTAX_ERROR, "malformed arguments of method %u.%u", f->class_id,
                          f->method_id);
@@ -134,10 +128,10 @@ size_t method_size(const struct method *m)
     for (size_t i = 0; i < row->n_fields; i++) {
         const struct method_field *field = &row->fields[i];
         const struct span *s = (const void *)((const uint8_t *)m + field->offset);
-        static const uint8_t FIXED[] = {[METHOD_TYPE_octet] = 1,     [METHOD_TYPE_shortu] = 2,
-                                        [METHOD_TYPE_longu] = 4,     [METHOD_TYPE_longlongu] = 8,
-                                        [METHOD_TYPE_bit] = 0,       [METHOD_TYPE_shortstr] = 1,
-                                        [METHOD_TYPE_longstr] = 4,   [METHOD_TYPE_table] = 4};
+        static const uint8_t FIXED[] = {
+            [METHOD_TYPE_octet] = 1,     [METHOD_TYPE_shortu] = 2, [METHOD_TYPE_longu] = 4,
+            [METHOD_TYPE_longlongu] = 8, [METHOD_TYPE_bit] = 0,    [METHOD_TYPE_shortstr] = 1,
+            [METHOD_TYPE_longstr] = 4,   [METHOD_TYPE_table] = 4};
         if (field->type == METHOD_TYPE_bit) {
             size += n_bits++ % 8 == 0;
             continue;
@@ -154,21 +148,14 @@ static uint8_t *method_put(uint8_t *p, enum method_type type, const void *at)
 {
     const struct span *s = at;
     switch (type) {
-    case METHOD_TYPE_octet:
-        return put_u8(p, *(const uint8_t *)at);
-    case METHOD_TYPE_shortu:
-        return put_u16(p, *(const uint16_t *)at);
-    case METHOD_TYPE_longu:
-        return put_u32(p, *(const uint32_t *)at);
-    case METHOD_TYPE_longlongu:
-        return put_u64(p, *(const uint64_t *)at);
-    case METHOD_TYPE_shortstr:
-        return put_shortstr(p, *s);
+    case METHOD_TYPE_octet: return put_u8(p, *(const uint8_t *)at);
+    case METHOD_TYPE_shortu: return put_u16(p, *(const uint16_t *)at);
+    case METHOD_TYPE_longu: return put_u32(p, *(const uint32_t *)at);
+    case METHOD_TYPE_longlongu: return put_u64(p, *(const uint64_t *)at);
+    case METHOD_TYPE_shortstr: return put_shortstr(p, *s);
     case METHOD_TYPE_longstr:
-    case METHOD_TYPE_table:
-        return put_longstr(p, *s);
-    case METHOD_TYPE_bit:
-        break;
+    case METHOD_TYPE_table: return put_longstr(p, *s);
+    case METHOD_TYPE_bit: break;
     }
     return p;
 }

@@ -37,7 +37,8 @@ struct fault {
 /* Fills in reply and text ("NAME - " and the formatted sentence, longer than 255 bytes: cut,
  * with "..." at its end) and returns
  * `reply`. Class and method are left alone. */
-__attribute__((format(printf, 3, 4))) const struct reply *
-fault_set(struct fault *f, const struct reply *reply, const char *format, ...);
+__attribute__((format(printf, 3, 4))) const struct reply *fault_set(struct fault *f,
+                                                                    const struct reply *reply,
+                                                                    const char *format, ...);
 
 #endif

@@ -133,8 +133,7 @@ bool field_int(const struct field *f, int64_t *v)
             return false;
         *v = (int64_t)v64;
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -170,8 +169,9 @@ bool field_eq(const struct field *a, const struct field *b)
     bool float_a = a->tag == 'f' || a->tag == 'd';
     bool float_b = b->tag == 'f' || b->tag == 'd';
     if (float_a && float_b)
-        return a->tag == b->tag ? span_eq(a->value, b->value)
-                                : field_float(a) >= field_float(b) && field_float(a) <= field_float(b);
+        return a->tag == b->tag
+                   ? span_eq(a->value, b->value)
+                   : field_float(a) >= field_float(b) && field_float(a) <= field_float(b);
     return a->tag == b->tag && span_eq(a->value, b->value);
 }
 

@@ -27,7 +27,8 @@ struct field {
 /* Is every entry, at every depth, well-formed and inside the limits (base/limits.h)? */
 enum table_verdict table_check(struct span table);
 
-/* Takes the next entry off the front of `*table`, which table_check has passed. False at the end. */
+/* Takes the next entry off the front of `*table`, which table_check has passed. False at the end.
+ */
 bool table_next(struct span *table, struct field *f);
 
 /* The same for the elements of an array's value. */

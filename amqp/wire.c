@@ -71,7 +71,8 @@ static void wire_print_octets(char *text, size_t size, struct span s)
 {
     bool printable = s.size != 0;
     for (size_t i = 0; i < s.size; i++)
-        printable = printable && s.at[i] >= 32 && s.at[i] < 127 && s.at[i] != '"' && s.at[i] != '\\';
+        printable = printable && s.at[i] >= 32 && s.at[i] < 127 && s.at[i] != '"' &&
+                    s.at[i] != '\\';
     int n = snprintf(text, size, printable ? "<<\"" : "<<");
     for (size_t i = 0; i < s.size && n > 0 && (size_t)n < size; i++)
         n += printable ? snprintf(text + n, size - (size_t)n, "%c", s.at[i])
@@ -80,8 +81,9 @@ static void wire_print_octets(char *text, size_t size, struct span s)
         snprintf(text + n, size - (size_t)n, printable ? "\">>" : ">>");
 }
 
-static enum wire_got wire_frame_fault(struct wire *w, struct wire_event *ev, const struct reply *reply,
-                                      const struct frame *frame, bool more, const char *what)
+static enum wire_got wire_frame_fault(struct wire *w, struct wire_event *ev,
+                                      const struct reply *reply, const struct frame *frame,
+                                      bool more, const char *what)
 {
     char octets[128];
     wire_print_octets(octets, sizeof(octets),
@@ -142,7 +144,8 @@ static enum wire_got wire_finish(struct wire *w, struct assembly *a, struct wire
     return WIRE_PUBLISH;
 }
 
-static enum wire_got wire_begin_content(struct wire *w, const struct frame *frame, struct wire_event *ev)
+static enum wire_got wire_begin_content(struct wire *w, const struct frame *frame,
+                                        struct wire_event *ev)
 {
     struct assembly *a = assembly_new(frame->channel, frame->payload);
     if (a == NULL)
@@ -152,8 +155,8 @@ static enum wire_got wire_begin_content(struct wire *w, const struct frame *fram
     return WIRE_MORE;
 }
 
-static enum wire_got wire_content_header(struct wire *w, struct assembly *a, const struct frame *frame,
-                                         struct wire_event *ev)
+static enum wire_got wire_content_header(struct wire *w, struct assembly *a,
+                                         const struct frame *frame, struct wire_event *ev)
 {
     struct content_header h;
     struct span weight = span_of(frame->payload.at + 2, 2);
@@ -268,8 +271,9 @@ static bool wire_publish_in_place(const struct wire *w, uint16_t channel, struct
         h.body_size > w->body_size_max)
         return false;
     ev->body = span_of(rest.at, 0);
-    if (h.body_size != 0 && (!wire_take_in_place(&rest, FRAME_BODY, channel, w->frame_max, &ev->body) ||
-                             ev->body.size != h.body_size))
+    if (h.body_size != 0 &&
+        (!wire_take_in_place(&rest, FRAME_BODY, channel, w->frame_max, &ev->body) ||
+         ev->body.size != h.body_size))
         return false;
     ev->body_size = h.body_size;
     *in = rest;
@@ -337,7 +341,8 @@ static enum wire_got wire_whole_frame(struct wire *w, const struct frame *frame,
 }
 
 /* One frame, or a step into a body frame. `*progress` says whether anything was used up. */
-static enum wire_got wire_frame(struct wire *w, struct span *in, struct wire_event *ev, bool *progress)
+static enum wire_got wire_frame(struct wire *w, struct span *in, struct wire_event *ev,
+                                bool *progress)
 {
     size_t before = in->size;
     *progress = false;
@@ -355,7 +360,8 @@ static enum wire_got wire_frame(struct wire *w, struct span *in, struct wire_eve
     /* RabbitMQ lets a payload be as large as the frame should have been. */
     if (size > w->frame_max) {
         char what[64];
-        snprintf(what, sizeof(what), "{frame_too_large,%u,%u}", size, w->frame_max - FRAME_OVERHEAD);
+        snprintf(what, sizeof(what), "{frame_too_large,%u,%u}", size,
+                 w->frame_max - FRAME_OVERHEAD);
         return wire_frame_fault(w, ev, REPLY_FRAME_ERROR, &frame, false, what);
     }
     struct assembly *a = frame.type == FRAME_BODY ? wire_assembly(w, frame.channel) : NULL;

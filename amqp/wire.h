@@ -2,12 +2,14 @@
 /* amqp/wire.h — the server's side of the AMQP 0-9-1 framing, without sockets or clocks.
  *
  * Bytes go in, events come out: methods, whole publishes, heartbeats, and at most one fault, after
- * which nothing more is read. What comes out depends on the bytes alone, never on how they were cut.
+ * which nothing more is read. What comes out depends on the bytes alone, never on how they were
+ * cut.
  *
- * wire_next takes bytes off the front of the caller's span. When it answers WIRE_MORE, the bytes that are
- * left in the span (part of a frame, at most the largest frame) must come again in front of the
- * next ones. A small publish whose frames lie in one piece is handed out where it lies; anything
- * else is put together in an assembly, one per channel, charged against a bound per connection.
+ * wire_next takes bytes off the front of the caller's span. When it answers WIRE_MORE, the bytes
+ * that are left in the span (part of a frame, at most the largest frame) must come again in front
+ * of the next ones. A small publish whose frames lie in one piece is handed out where it lies;
+ * anything else is put together in an assembly, one per channel, charged against a bound per
+ * connection.
  *
  * The engine follows connection.tune-ok by itself (the peer may send larger or smaller frames from
  * the very next byte on) but knows nothing else of the state of
@@ -42,11 +44,11 @@ enum wire_got {
 /* What an event refers to stays valid until the next call or until the caller's bytes go away. */
 struct wire_event {
     uint16_t channel;
-    struct span payload;  /* of the method frame */
-    struct method method; /* borrows payload */
-    struct span header;   /* payload of the header frame */
-    uint64_t body_size;   /* as announced; a body larger than the limit is not kept */
-    struct span body;     /* empty when large_body is set or the body was not kept */
+    struct span payload;     /* of the method frame */
+    struct method method;    /* borrows payload */
+    struct span header;      /* payload of the header frame */
+    uint64_t body_size;      /* as announced; a body larger than the limit is not kept */
+    struct span body;        /* empty when large_body is set or the body was not kept */
     struct body *large_body; /* taken by the caller when set */
     struct fault fault;
 };
@@ -63,11 +65,11 @@ struct wire {
     uint64_t body_size_max; /* larger ones are read but not kept */
     uint64_t assembled_bytes;
     uint64_t assembled_bytes_max;
-    struct map assemblies;      /* by channel */
-    struct assembly *finished;  /* handed out by the last call, freed by the next */
-    struct assembly *filling;   /* whose body frame is being read, or NULL */
-    size_t frame_left;          /* of that frame's payload */
-    struct wire_snippet {       /* the first bytes of that frame, for the text of a fault */
+    struct map assemblies;     /* by channel */
+    struct assembly *finished; /* handed out by the last call, freed by the next */
+    struct assembly *filling;  /* whose body frame is being read, or NULL */
+    size_t frame_left;         /* of that frame's payload */
+    struct wire_snippet {      /* the first bytes of that frame, for the text of a fault */
         uint8_t size;
         uint8_t bytes[16];
         bool more;

@@ -11,7 +11,8 @@
 
 #define MUST_USE __attribute__((warn_unused_result))
 
-#define ASSERT(cond) (__builtin_expect(!(cond), 0) ? assert_failed(#cond, __FILE__, __LINE__) : (void)0)
+#define ASSERT(cond) \
+    (__builtin_expect(!(cond), 0) ? assert_failed(#cond, __FILE__, __LINE__) : (void)0)
 
 /* The object that holds `member` at `ptr`. */
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

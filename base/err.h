@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* base/err.h — what the world can do to us.
  *
- * A peer's fault is a `struct reply` (amqp/replies.def); a bug of ours is an ASSERT. What is left is
- * the machine: memory, files, limits.
+ * A peer's fault is a `struct reply` (amqp/replies.def); a bug of ours is an ASSERT. What is left
+ * is the machine: memory, files, limits.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H

@@ -27,7 +27,8 @@ enum {
     /* Unfinished contents of one connection, counted in largest messages. */
     ASSEMBLY_MESSAGES_MAX = 4,
 
-    /* What an I/O thread reads into at once, and how many such blocks may be in the core's hands. */
+    /* What an I/O thread reads into at once, and how many such blocks may be in the core's hands.
+     */
     READ_BLOCK_BYTES = 128 * 1024,
     READ_BLOCKS = 4,
     /* Rings between an I/O thread and the core. */
@@ -43,7 +44,8 @@ enum {
     /* What a transaction may hold until it is committed. */
     TX_BYTES_MAX = 256 * 1024 * 1024,
 
-    /* Steps of work (a message moved, a binding looked at) in one core turn: about a millisecond. */
+    /* Steps of work (a message moved, a binding looked at) in one core turn: about a millisecond.
+     */
     TURN_WORK_MAX = 4096,
 };
 

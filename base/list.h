@@ -37,8 +37,8 @@ struct list *list_pop_front(struct list *head);
 void list_splice_back(struct list *to, struct list *from);
 
 /* Walks from first to last; the current node may be removed and freed in the body. */
-#define LIST_EACH(head, it)                                                              \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, \
-                     it##_next = it->next)
+#define LIST_EACH(head, it)                                                   \
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
+         it = it##_next, it##_next = it->next)
 
 #endif

@@ -8,7 +8,8 @@
 
 enum {
     MAP_BUCKETS_MIN = 8,
-    MAP_MOVES_PER_CHANGE = 8, /* a table of n is emptied in n/8 changes, long before it fills again */
+    MAP_MOVES_PER_CHANGE =
+        8, /* a table of n is emptied in n/8 changes, long before it fills again */
 };
 
 static uint64_t map_rotl(uint64_t x, int b)
@@ -32,8 +33,8 @@ static void map_sip_round(uint64_t v[4])
 
 uint64_t map_hash(uint64_t seed, struct span key)
 {
-    uint64_t v[4] = {seed ^ 0x736f6d6570736575u, ~seed ^ 0x646f72616e646f6du, seed ^ 0x6c7967656e657261u,
-                     ~seed ^ 0x7465646279746573u};
+    uint64_t v[4] = {seed ^ 0x736f6d6570736575u, ~seed ^ 0x646f72616e646f6du,
+                     seed ^ 0x6c7967656e657261u, ~seed ^ 0x7465646279746573u};
     size_t i = 0;
     for (; i + 8 <= key.size; i += 8) {
         uint64_t w;
@@ -160,7 +161,8 @@ void map_remove(struct map *m, struct map_node *node)
 struct map_node *map_each(const struct map *m, struct map_walk *walk)
 {
     size_t n_single = m->n_buckets == 0 ? 1 : 0;
-    while (walk->next == NULL && walk->at < n_single + m->n_buckets + (m->old == NULL ? 0 : m->n_old)) {
+    while (walk->next == NULL &&
+           walk->at < n_single + m->n_buckets + (m->old == NULL ? 0 : m->n_old)) {
         size_t i = walk->at++;
         if (n_single != 0)
             walk->next = m->single;

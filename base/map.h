@@ -57,8 +57,8 @@ void map_insert(struct map *m, struct map_node *node, uint64_t hash);
 /* `node` must be in the table. */
 void map_remove(struct map *m, struct map_node *node);
 
-/* The next node of a walk, NULL at the end. The node handed out may be freed by the caller (when the
- * whole table is being torn down) but nothing may be inserted or removed during a walk. */
+/* The next node of a walk, NULL at the end. The node handed out may be freed by the caller (when
+ * the whole table is being torn down) but nothing may be inserted or removed during a walk. */
 struct map_node *map_each(const struct map *m, struct map_walk *walk);
 
 #endif

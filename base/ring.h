@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* base/ring.h — records from one thread to one other, in order, without waiting.
  *
- * Records are of any size up to a quarter of the ring and lie contiguous. The writer reserves, fills,
- * commits, and publishes once for many; the reader peeks, uses the record where it lies, and
+ * Records are of any size up to a quarter of the ring and lie contiguous. The writer reserves,
+ * fills, commits, and publishes once for many; the reader peeks, uses the record where it lies, and
  * releases once for many. Positions count bytes since the start and never wrap in practice (u64).
  * Neither side ever waits: a full ring makes ring_reserve answer NULL.
  *
@@ -47,7 +47,8 @@ void ring_commit(struct ring *r, size_t size);
 /* Writer: makes all committed records visible. True when there was something to show. */
 bool ring_publish(struct ring *r);
 
-/* Writer: are at least `size` bytes not in use? Looks at the reader's position only when it must. */
+/* Writer: are at least `size` bytes not in use? Looks at the reader's position only when it must.
+ */
 bool ring_has_room(struct ring *r, size_t size);
 
 /* Reader: the next record and its size, or NULL when there is none. Stays valid until released. */

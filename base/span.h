@@ -18,7 +18,7 @@ struct span {
 };
 
 #define SPAN_LIT(s) ((struct span){(const uint8_t *)("" s), sizeof(s) - 1})
-#define SPAN_NONE ((struct span){NULL, 0})
+#define SPAN_NONE   ((struct span){NULL, 0})
 
 /* For printf("%.*s", SPAN_FMT(s)). */
 #define SPAN_FMT(s) (int)(s).size, (const char *)(s).at

@@ -36,7 +36,8 @@ uint64_t store_append(struct store *s, struct span record);
 /* All batches up to this number are durable. */
 uint64_t store_durable(const struct store *s);
 
-/* Seals the filling batch and completes those that are due. True when some are still on their way. */
+/* Seals the filling batch and completes those that are due. True when some are still on their way.
+ */
 bool store_step(struct store *s);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* broker/auth/users.h — who may log in.
  *
- * Passwords are kept as RabbitMQ keeps them: a random salt of four bytes and the SHA-256 of salt and
- * password. A login costs the same whether the name or the password was wrong.
+ * Passwords are kept as RabbitMQ keeps them: a random salt of four bytes and the SHA-256 of salt
+ * and password. A login costs the same whether the name or the password was wrong.
  *
  * Thread: core, after set-up.
  */

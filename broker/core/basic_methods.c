@@ -38,7 +38,8 @@ const struct reply *on_basic_qos(struct channel *ch, const struct method *m, str
 
 /* ---- consume and cancel ---- */
 
-static const struct reply *basic_check_exclusive(const struct queue *q, bool exclusive, struct fault *f)
+static const struct reply *basic_check_exclusive(const struct queue *q, bool exclusive,
+                                                 struct fault *f)
 {
     if (q->exclusive_consumer == NULL && !(exclusive && q->n_consumers != 0))
         return NULL;
@@ -104,7 +105,8 @@ static const struct reply *basic_get_ok(struct channel *ch, struct queue *q, boo
     struct unsettled_entry e = {tag, seq, m, q->id.index, UNSETTLED_BY_GET};
     if (!no_ack && unsettled_push(&ch->unsettled, &e) != OK) {
         if (queue_return(q, m, seq) != OK)
-            queue_settled(q); /* memory is out for good: the connection dies, and the message with it */
+            queue_settled(
+                q); /* memory is out for good: the connection dies, and the message with it */
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
     }
     ch->last_tag = tag;
@@ -190,7 +192,8 @@ const struct reply *on_basic_recover(struct channel *ch, const struct method *m,
     return basic_recover(ch, m->basic_recover.requeue, METHOD_basic_recover, f);
 }
 
-const struct reply *on_basic_recover_async(struct channel *ch, const struct method *m, struct fault *f)
+const struct reply *on_basic_recover_async(struct channel *ch, const struct method *m,
+                                           struct fault *f)
 {
     return basic_recover(ch, m->basic_recover_async.requeue, METHOD_basic_recover_async, f);
 }

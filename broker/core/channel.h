@@ -19,9 +19,9 @@ struct route_cache;
 struct tx;
 
 /*    state       legal next states */
-#define CHANNEL_STATES(S)                                                           \
-    S(CHANNEL_OPEN, BIT(CHANNEL_CLOSING) | BIT(CHANNEL_FAULTED) | BIT(CHANNEL_GONE)) \
-    S(CHANNEL_FAULTED, BIT(CHANNEL_CLOSING) | BIT(CHANNEL_GONE)) /* we sent close */ \
+#define CHANNEL_STATES(S)                                                              \
+    S(CHANNEL_OPEN, BIT(CHANNEL_CLOSING) | BIT(CHANNEL_FAULTED) | BIT(CHANNEL_GONE))   \
+    S(CHANNEL_FAULTED, BIT(CHANNEL_CLOSING) | BIT(CHANNEL_GONE)) /* we sent close */   \
     S(CHANNEL_CLOSING, BIT(CHANNEL_GONE))                        /* close-ok is due */ \
     S(CHANNEL_GONE, 0)                                           /* nothing is sent any more */
 
@@ -60,7 +60,8 @@ struct channel {
 /* ERR_NOMEM. */
 MUST_USE enum err channel_new(struct channel **out, struct session *s, uint16_t number);
 
-/* Takes it out of its session; it is freed at the end of the turn. Everything must have been released. */
+/* Takes it out of its session; it is freed at the end of the turn. Everything must have been
+ * released. */
 void channel_retire(struct channel *ch);
 
 /* From the core's turn. */
@@ -72,12 +73,14 @@ void channel_move(struct channel *ch, enum channel_state state);
  * messages, counting `*work` down. True when nothing is left. May be called again until then. */
 bool channel_release_some(struct channel *ch, unsigned *work);
 
-/* Answers a soft error: channel.close with this fault, and everything later is dropped until close-ok. */
+/* Answers a soft error: channel.close with this fault, and everything later is dropped until
+ * close-ok. */
 void channel_fail(struct channel *ch, const struct fault *f);
 
 /* The queue that `name` means on this channel: itself, or the one declared last when it is empty.
  * 404 when there is none. */
-const struct reply *channel_queue_name(const struct channel *ch, struct span *name, struct fault *f);
+const struct reply *channel_queue_name(const struct channel *ch, struct span *name,
+                                       struct fault *f);
 
 /* Resolves, finds and checks exclusivity: 404 or 405. */
 const struct reply *channel_queue(const struct channel *ch, struct span name, struct queue **out,

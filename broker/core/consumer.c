@@ -153,7 +153,8 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
     uint8_t prefix[4 + 256 + 8 + 1];
     uint8_t *p = put_u16(put_u16(prefix, 60), 60);
     p = put_u8(put_u64(put_shortstr(p, c->tag), tag), redelivered);
-    if (!output_content(ch->session, ch->number, span_of(prefix, (size_t)(p - prefix)), SPAN_NONE, m)) {
+    if (!output_content(ch->session, ch->number, span_of(prefix, (size_t)(p - prefix)), SPAN_NONE,
+                        m)) {
         if (!c->no_ack)
             unsettled_remove(&ch->unsettled, unsettled_find(&ch->unsettled, tag));
         return ERR_NOMEM;

@@ -56,7 +56,8 @@ MUST_USE enum err consumer_new(struct consumer **out, struct channel *ch, struct
 /* Its consume-ok has gone out: it may be served. */
 void consumer_start(struct consumer *c);
 
-/* Takes it from its queue and channel. An auto-delete queue that loses its last consumer is deleted. */
+/* Takes it from its queue and channel. An auto-delete queue that loses its last consumer is
+ * deleted. */
 void consumer_cancel(struct consumer *c);
 
 /* Tells the client that the broker ends it, if the client wants to know. */
@@ -70,8 +71,8 @@ void consumer_wake(struct consumer *c);
 
 /* Hands it a message, of which it takes the reference on OK. The consumer goes behind its equals.
  * ERR_NOMEM changes nothing. There must be room in the output (output_has_room). */
-MUST_USE enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m /* taken */,
-                                   uint64_t seq, bool redelivered);
+MUST_USE enum err consumer_deliver(struct consumer *c, struct queue *q,
+                                   struct message *m /* taken */, uint64_t seq, bool redelivered);
 
 /* One of its messages has been settled. May free a cancelled consumer. */
 void consumer_settled(struct consumer *c);

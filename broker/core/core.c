@@ -16,10 +16,9 @@ static void core_run_dead_queues(struct core *core, unsigned *work);
 
 static void core_init_lists(struct core *core)
 {
-    struct list *lists[] = {&core->sessions,      &core->waiting,       &core->jobs,
-                            &core->memory_parked, &core->teardowns,     &core->retired,
-                            &core->orders,        &core->active_queues, &core->dead_queues,
-                            &core->garbage};
+    struct list *lists[] = {&core->sessions,    &core->waiting, &core->jobs,   &core->memory_parked,
+                            &core->teardowns,   &core->retired, &core->orders, &core->active_queues,
+                            &core->dead_queues, &core->garbage};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     slots_init(&core->queues);
@@ -41,7 +40,8 @@ enum err core_new(struct core **out, const struct core_options *options, struct 
     env_secret(options->env, core->name_secret, sizeof(core->name_secret));
     core->links = calloc(n_links, sizeof(*core->links));
     core->n_links = n_links;
-    if (core->links == NULL || vhost_new(&core->vhost, options->default_vhost, core->hash_seed) != OK) {
+    if (core->links == NULL ||
+        vhost_new(&core->vhost, options->default_vhost, core->hash_seed) != OK) {
         free(core->links);
         free(core);
         return ERR_NOMEM;
@@ -158,23 +158,12 @@ static void core_event(struct core_link *link, struct in_head *head)
         return;
     }
     switch ((enum in_kind)head->kind) {
-    case IN_OPENED:
-        break;
-    case IN_METHOD:
-        session_on_method(s, (struct in_method *)head);
-        break;
-    case IN_PUBLISH:
-        session_on_publish(s, (struct in_publish *)head);
-        break;
-    case IN_FAULT:
-        session_on_fault(s, (const struct in_fault *)head);
-        break;
-    case IN_SENT:
-        session_on_sent(s, (const struct in_sent *)head);
-        break;
-    case IN_CLOSED:
-        session_on_closed(s);
-        break;
+    case IN_OPENED: break;
+    case IN_METHOD: session_on_method(s, (struct in_method *)head); break;
+    case IN_PUBLISH: session_on_publish(s, (struct in_publish *)head); break;
+    case IN_FAULT: session_on_fault(s, (const struct in_fault *)head); break;
+    case IN_SENT: session_on_sent(s, (const struct in_sent *)head); break;
+    case IN_CLOSED: session_on_closed(s); break;
     }
 }
 
@@ -214,13 +203,14 @@ static void core_run_jobs(struct core *core, unsigned *work)
 static void core_run_memory(struct core *core, unsigned *work)
 {
     uint64_t limit = core->options.memory_limit_bytes;
-    bool high = limit != 0 && core->message_bytes > (core->memory_high ? limit - limit / 16 : limit);
+    bool high = limit != 0 &&
+                core->message_bytes > (core->memory_high ? limit - limit / 16 : limit);
     if (high != core->memory_high)
         log_event(high ? LOG_MEMORY_HIGH : LOG_MEMORY_OK, "message_bytes=%llu limit=%llu",
                   (unsigned long long)core->message_bytes, (unsigned long long)limit);
     core->memory_high = high;
-    for (struct list *node; !core->memory_high && *work != 0 &&
-                            (node = list_first(&core->memory_parked)) != NULL;) {
+    for (struct list *node;
+         !core->memory_high && *work != 0 && (node = list_first(&core->memory_parked)) != NULL;) {
         parking_run(CONTAINER_OF(node, struct channel, parking.in_jobs), work);
         core->memory_high = limit != 0 && core->message_bytes > limit;
     }
@@ -329,7 +319,8 @@ uint64_t core_record(struct core *core, bool durable)
 void core_shutdown(struct core *core)
 {
     struct fault f = {.class_id = 0, .method_id = 0};
-    fault_set(&f, REPLY_CONNECTION_FORCED, "broker forced connection closure with reason 'shutdown'");
+    fault_set(&f, REPLY_CONNECTION_FORCED,
+              "broker forced connection closure with reason 'shutdown'");
     LIST_EACH(&core->sessions, node) {
         struct session *s = CONTAINER_OF(node, struct session, in_core);
         if (s->state == SESSION_RUNNING)

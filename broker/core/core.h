@@ -26,13 +26,13 @@ struct core_options {
     struct env *env;
     struct store *store;
     const struct users *users;
-    struct span version;          /* advertised in server-properties */
-    struct span default_vhost;    /* made at the start */
-    uint32_t frame_max;           /* offered in connection.tune */
-    uint16_t channel_max;         /* likewise */
-    uint16_t heartbeat_s;         /* likewise */
-    uint64_t message_size_max;    /* larger ones are refused with 406 */
-    uint64_t memory_limit_bytes;  /* messages above this make publishers wait; 0 = no limit */
+    struct span version;         /* advertised in server-properties */
+    struct span default_vhost;   /* made at the start */
+    uint32_t frame_max;          /* offered in connection.tune */
+    uint16_t channel_max;        /* likewise */
+    uint16_t heartbeat_s;        /* likewise */
+    uint64_t message_size_max;   /* larger ones are refused with 406 */
+    uint64_t memory_limit_bytes; /* messages above this make publishers wait; 0 = no limit */
 };
 
 /* The core's side of a link. */
@@ -65,7 +65,7 @@ struct core {
     struct slots queues;
     struct slots consumers;
     uint64_t queue_number; /* given out last */
-    struct route route; /* scratch of the publish at hand */
+    struct route route;    /* scratch of the publish at hand */
     struct list sessions;
     struct list waiting;       /* channels with replies that wait, by replies.in_flush */
     struct list jobs;          /* parked channels with a job, by parking.in_jobs */
@@ -101,8 +101,8 @@ void core_check(struct core *core);
 /* A name nobody can guess: `prefix` and 22 characters of base64url, into `at` (64 bytes). */
 struct span core_make_name(struct core *core, const char *prefix, uint8_t *at);
 
-/* Tells the store of a change to durable things and returns the batch that makes it true; 0 when `durable` is
- * false. */
+/* Tells the store of a change to durable things and returns the batch that makes it true; 0 when
+ * `durable` is false. */
 uint64_t core_record(struct core *core, bool durable);
 
 #endif

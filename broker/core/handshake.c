@@ -10,13 +10,14 @@
 #include "broker/core/core.h"
 #include "broker/core/vhost.h"
 
-/* What clients choose their behaviour by: product and version are RabbitMQ's, the rest says who we are. */
+/* What clients choose their behaviour by: product and version are RabbitMQ's, the rest says who we
+ * are. */
 static enum err handshake_properties(const struct core *core, struct buf *b)
 {
     static const char *const CAPABILITIES[] = {
-        "publisher_confirms", "exchange_exchange_bindings",   "basic.nack",
-        "consumer_cancel_notify", "connection.blocked",       "consumer_priorities",
-        "authentication_failure_close", "per_consumer_qos",   "direct_reply_to"};
+        "publisher_confirms",           "exchange_exchange_bindings", "basic.nack",
+        "consumer_cancel_notify",       "connection.blocked",         "consumer_priorities",
+        "authentication_failure_close", "per_consumer_qos",           "direct_reply_to"};
     struct buf caps;
     buf_init(&caps);
     enum err e = OK;
@@ -92,20 +93,16 @@ static void handshake_start_ok(struct session *s, const struct amqp_connection_s
 {
     struct span user;
     struct span password;
-    s->wants_close_reason = handshake_capability(m->client_properties, "authentication_failure_close");
+    s->wants_close_reason = handshake_capability(m->client_properties,
+                                                 "authentication_failure_close");
     s->wants_cancels = handshake_capability(m->client_properties, "consumer_cancel_notify");
     switch (sasl_response(m->mechanism, m->response, &user, &password)) {
-    case OK:
-        break;
-    case ERR_NOT_FOUND:
-        handshake_refuse(s, "unknown authentication mechanism");
-        return;
+    case OK: break;
+    case ERR_NOT_FOUND: handshake_refuse(s, "unknown authentication mechanism"); return;
     case ERR_NOMEM:
     case ERR_LIMIT:
     case ERR_IO:
-    case ERR_SYNTAX:
-        handshake_refuse(s, "malformed authentication response");
-        return;
+    case ERR_SYNTAX: handshake_refuse(s, "malformed authentication response"); return;
     }
     if (!users_check(s->core->options.users, user, password, s->loopback)) {
         handshake_login_refused(s, m->mechanism, user);
@@ -118,9 +115,10 @@ static void handshake_start_ok(struct session *s, const struct amqp_connection_s
     }
     session_move(s, SESSION_TUNE);
     struct method tune = {.id = METHOD_connection_tune};
-    tune.connection_tune = (struct amqp_connection_tune){.channel_max = s->core->options.channel_max,
-                                                         .frame_max = s->core->options.frame_max,
-                                                         .heartbeat = s->core->options.heartbeat_s};
+    tune.connection_tune = (struct amqp_connection_tune){
+        .channel_max = s->core->options.channel_max,
+        .frame_max = s->core->options.frame_max,
+        .heartbeat = s->core->options.heartbeat_s};
     replies_method(s->channel_zero, &tune, 0);
 }
 

@@ -11,7 +11,8 @@ static size_t message_allocation(const struct message *m)
 struct message *message_new(struct core *core, struct in_publish *p, const struct message_traits *t)
 {
     size_t body = p->large == NULL ? p->body.size : 0;
-    struct message *m = pool_take(&core->messages, sizeof(*m) + p->route.size + p->header.size + body);
+    struct message *m = pool_take(&core->messages,
+                                  sizeof(*m) + p->route.size + p->header.size + body);
     if (m == NULL)
         return NULL;
     m->refs = 1;

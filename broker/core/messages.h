@@ -17,11 +17,13 @@ struct message_traits {
 };
 
 /* A message with one reference, or NULL when memory is out. Takes `p->large` when it succeeds. */
-struct message *message_new(struct core *core, struct in_publish *p, const struct message_traits *t);
+struct message *message_new(struct core *core, struct in_publish *p,
+                            const struct message_traits *t);
 
 struct message *message_ref(struct message *m);
 
-/* Gives up a reference; the last one frees the message, its large body by way of its home thread. */
+/* Gives up a reference; the last one frees the message, its large body by way of its home thread.
+ */
 void message_unref(struct core *core, struct message *m);
 
 /* Sends a large body back to the thread that made it, which frees it. */

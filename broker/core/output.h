@@ -24,8 +24,8 @@ bool output_ring_has_room(const struct session *s);
 MUST_USE bool output_payload(struct session *s, uint16_t channel, struct span payload);
 
 /* prefix + route + suffix, header, body; takes the caller's reference on true. */
-MUST_USE bool output_content(struct session *s, uint16_t channel, struct span prefix, struct span suffix,
-                             struct message *m);
+MUST_USE bool output_content(struct session *s, uint16_t channel, struct span prefix,
+                             struct span suffix, struct message *m);
 
 MUST_USE bool output_order(struct session *s, enum order order);
 

@@ -71,8 +71,8 @@ void parking_memory(struct channel *ch)
     list_push_back(&parking_core(ch)->memory_parked, &p->in_jobs);
 }
 
-/* What may overtake publishes that wait for memory: it is what clears memory. Not in a transaction, where
- * order is part of the promise. */
+/* What may overtake publishes that wait for memory: it is what clears memory. Not in a transaction,
+ * where order is part of the promise. */
 static bool parking_overtakes(const struct channel *ch, const struct in_head *event)
 {
     if (event->kind != IN_METHOD || ch->tx != NULL)
@@ -81,10 +81,8 @@ static bool parking_overtakes(const struct channel *ch, const struct in_head *ev
     case METHOD_basic_ack:
     case METHOD_basic_nack:
     case METHOD_basic_reject:
-    case METHOD_basic_cancel:
-        return true;
-    default:
-        return false;
+    case METHOD_basic_cancel: return true;
+    default: return false;
     }
 }
 

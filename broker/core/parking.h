@@ -2,9 +2,9 @@
 /* broker/core/parking.h — methods that wait for an earlier one of their channel.
  *
  * An operation that cannot finish now says how it will: a job that is called in slices until it is
- * done (PARK_JOB), or the memory limit that must clear (PARK_MEMORY). Until then the channel's events are
- * copied and kept here, in order. Behind PARK_MEMORY, acks and cancels overtake them, for they are what
- * clears it.
+ * done (PARK_JOB), or the memory limit that must clear (PARK_MEMORY). Until then the channel's
+ * events are copied and kept here, in order. Behind PARK_MEMORY, acks and cancels overtake them,
+ * for they are what clears it.
  *
  * Above BLOCKED_PARKING_BYTES per session its connection is no longer read; what is already in the
  * ring still finds a place.
@@ -44,7 +44,8 @@ void parking_init(struct parking *p);
 /* Forgets the events that wait. */
 void parking_fini(struct channel *ch);
 
-/* The channel waits for a job. `job` is called from the core's turns until it says true; `state` is its own. */
+/* The channel waits for a job. `job` is called from the core's turns until it says true; `state` is
+ * its own. */
 void parking_job(struct channel *ch, park_job job, void *state);
 
 /* The channel waits for memory; the event at hand must be kept by the caller (parking_keep). */

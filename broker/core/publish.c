@@ -102,8 +102,8 @@ static const struct reply *publish_exchange(const struct channel *ch, struct spa
                          SPAN_FMT(v->name));
     if ((*x)->internal)
         return fault_set(f, REPLY_ACCESS_REFUSED,
-                         "cannot publish to internal exchange '%.*s' in vhost '%.*s'", SPAN_FMT(name),
-                         SPAN_FMT(v->name));
+                         "cannot publish to internal exchange '%.*s' in vhost '%.*s'",
+                         SPAN_FMT(name), SPAN_FMT(v->name));
     return NULL;
 }
 
@@ -125,7 +125,8 @@ static const struct reply *publish_traits(struct channel *ch, const struct in_pu
     const struct reply *bad = publish_check(ch->session, h.rest, &props, f);
     if (bad != NULL)
         return bad;
-    *t = (struct message_traits){.persistent = props.delivery_mode == 2, .priority = props.priority};
+    *t = (struct message_traits){.persistent = props.delivery_mode == 2,
+                                 .priority = props.priority};
     *headers = props.headers;
     if (h.rest.size <= MEMO_BYTES_MAX && (props.flags & PROPERTY_headers) == 0) {
         c->memo_size = (uint8_t)h.rest.size;
@@ -291,8 +292,9 @@ static const struct reply *publish_now(struct channel *ch, struct in_publish *p,
     const struct route_entry *e = route_cache_find(ch, p->route);
     if (e != NULL) {
         const struct reply *bad = publish_traits(ch, p, &t, &headers, f);
-        return bad != NULL ? bad
-                           : publish_routed(ch, p, &t, (struct queue **)(uintptr_t)e->queues, e->n, f);
+        return bad != NULL
+                   ? bad
+                   : publish_routed(ch, p, &t, (struct queue **)(uintptr_t)e->queues, e->n, f);
     }
     struct exchange *x;
     struct routed_message key;

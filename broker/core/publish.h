@@ -2,8 +2,8 @@
 /* broker/core/publish.h — from basic.publish to the queues.
  *
  * The checks come in RabbitMQ's order; any fault closes the channel, with no return and no confirm.
- * Routes are remembered per channel by the bytes of exchange and routing key, for as long as the vhost's
- * routing_epoch stands still; routes that depend on headers are not.
+ * Routes are remembered per channel by the bytes of exchange and routing key, for as long as the
+ * vhost's routing_epoch stands still; routes that depend on headers are not.
  *
  * A publish to more queues than fit in a turn parks its channel and goes on in slices.
  *
@@ -21,7 +21,8 @@ const struct reply *publish(struct channel *ch, struct in_publish *p, struct fau
 /* Owes basic.return (312) for an unroutable message. */
 void publish_return(struct channel *ch, struct message *m);
 
-/* Hands the message to one queue. ERR_NOMEM: the queue does not have it; the reference is gone all the same. */
+/* Hands the message to one queue. ERR_NOMEM: the queue does not have it; the reference is gone all
+ * the same. */
 MUST_USE enum err publish_to(struct core *core, struct queue *q, struct message *m /* taken */);
 
 /* Must the store have it before it is promised: a persistent message for a durable queue? */

@@ -6,11 +6,12 @@
 /* Ten years, as RabbitMQ bounds every time. */
 #define EXPIRATION_MS_MAX UINT64_C(315360000000)
 
-static const struct reply *publish_bad_expiration(struct span text, const char *why, struct span detail,
-                                                  const char *end, struct fault *f)
+static const struct reply *publish_bad_expiration(struct span text, const char *why,
+                                                  struct span detail, const char *end,
+                                                  struct fault *f)
 {
-    return fault_set(f, REPLY_PRECONDITION_FAILED, "invalid expiration '%.*s': %s%.*s%s", SPAN_FMT(text),
-                     why, SPAN_FMT(detail), end);
+    return fault_set(f, REPLY_PRECONDITION_FAILED, "invalid expiration '%.*s': %s%.*s%s",
+                     SPAN_FMT(text), why, SPAN_FMT(detail), end);
 }
 
 /* Milliseconds as a decimal string, which is read as Erlang's string:to_integer does. */
@@ -40,7 +41,8 @@ static const struct reply *publish_check_expiration(struct span text, struct fau
     return NULL;
 }
 
-static const struct reply *publish_check_keys(struct span headers, const char *name, struct fault *f)
+static const struct reply *publish_check_keys(struct span headers, const char *name,
+                                              struct fault *f)
 {
     struct field field;
     if (!table_find(headers, span_str(name), &field) || field.tag == 'A')

@@ -9,8 +9,8 @@
 #include "amqp/content.h"
 #include "broker/core/session.h"
 
-/* Reads the properties (content_header.rest) and checks expiration, CC, BCC and user-id. Errors: 406; 502
- * when they are malformed. */
+/* Reads the properties (content_header.rest) and checks expiration, CC, BCC and user-id. Errors:
+ * 406; 502 when they are malformed. */
 const struct reply *publish_check(const struct session *s, struct span rest, struct properties *p,
                                   struct fault *f);
 

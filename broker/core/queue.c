@@ -37,7 +37,8 @@ enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
         return ERR_NOMEM;
     q->name = span_dup(m->queue);
     q->arguments = span_dup(m->arguments);
-    if (q->name.at == NULL || q->arguments.at == NULL || slots_add(&core->queues, q, &q->id) != OK) {
+    if (q->name.at == NULL || q->arguments.at == NULL ||
+        slots_add(&core->queues, q, &q->id) != OK) {
         free((void *)(uintptr_t)q->name.at);
         free((void *)(uintptr_t)q->arguments.at);
         free(q);
@@ -303,7 +304,8 @@ const struct reply *queue_locked(const struct queue *q, struct fault *f)
                      QUEUE_TEXT_ARGS(q));
 }
 
-const struct reply *queue_check_owner(const struct queue *q, const struct session *s, struct fault *f)
+const struct reply *queue_check_owner(const struct queue *q, const struct session *s,
+                                      struct fault *f)
 {
     return q->owner == NULL || q->owner == s ? NULL : queue_locked(q, f);
 }

@@ -76,14 +76,15 @@ struct queue {
 };
 
 /* "queue 'q' in vhost '/'" parts for reply texts: format and arguments. */
-#define QUEUE_TEXT "queue '%.*s' in vhost '%.*s'"
+#define QUEUE_TEXT         "queue '%.*s' in vhost '%.*s'"
 #define QUEUE_TEXT_ARGS(q) SPAN_FMT((q)->name), SPAN_FMT((q)->vhost->name)
 
 /* A queue with the properties of `m`, registered under its name. ERR_NOMEM. */
 MUST_USE enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
                             const struct amqp_queue_declare *m, struct session *owner);
 
-/* Detaches it from name, consumers and owner at once; the rest goes in slices (queue_empty_some). */
+/* Detaches it from name, consumers and owner at once; the rest goes in slices (queue_empty_some).
+ */
 void queue_delete(struct queue *q);
 
 /* Drops messages and bindings of a deleted queue, counting `*work` down. True when it has been
@@ -97,15 +98,16 @@ MUST_USE enum err queue_push(struct queue *q, struct message *m /* taken */);
 /* Ready messages. */
 size_t queue_n_ready(const struct queue *q);
 
-/* The next message and where it stood; its reference goes to the caller, and it counts as unsettled. NULL when
- * there is none. */
+/* The next message and where it stood; its reference goes to the caller, and it counts as
+ * unsettled. NULL when there is none. */
 struct message *queue_take(struct queue *q, uint64_t *seq, bool *redelivered);
 
-/* A message handed out comes back to its place; it no longer counts as unsettled. Takes the reference.
- * ERR_NOMEM: nothing has changed, the caller tries again later. */
+/* A message handed out comes back to its place; it no longer counts as unsettled. Takes the
+ * reference. ERR_NOMEM: nothing has changed, the caller tries again later. */
 MUST_USE enum err queue_return(struct queue *q, struct message *m /* taken */, uint64_t seq);
 
-/* A message handed out is done with: acknowledged, or returned to a deleted queue. May free the queue. */
+/* A message handed out is done with: acknowledged, or returned to a deleted queue. May free the
+ * queue. */
 void queue_settled(struct queue *q);
 
 /* Takes away all ready messages, which the core frees in slices (garbage_free_some). ERR_NOMEM. */
@@ -117,7 +119,8 @@ bool garbage_free_some(struct core *core, unsigned *work);
 /* Messages and consumers may meet: has queue_dispatch called from the core's turn. */
 void queue_activate(struct queue *q);
 
-/* Brings messages and consumers together, counting `*work` down. True when nothing is left to do. */
+/* Brings messages and consumers together, counting `*work` down. True when nothing is left to do.
+ */
 bool queue_dispatch(struct queue *q, unsigned *work);
 
 /* Puts a consumer that may take messages into its place by priority and turn. */
@@ -129,6 +132,7 @@ void queue_check(const struct queue *q);
 const struct reply *queue_locked(const struct queue *q, struct fault *f);
 
 /* 405 when the queue is exclusive to another session than `s`, else NULL. */
-const struct reply *queue_check_owner(const struct queue *q, const struct session *s, struct fault *f);
+const struct reply *queue_check_owner(const struct queue *q, const struct session *s,
+                                      struct fault *f);
 
 #endif

@@ -69,12 +69,11 @@ static void queue_declared(struct channel *ch, const struct queue *q, bool no_wa
         replies_method(ch, &ok, batch);
 }
 
-static const struct reply *queue_inequivalent(const struct queue *q, const char *name, bool received,
-                                              bool current, struct fault *f)
+static const struct reply *queue_inequivalent(const struct queue *q, const char *name,
+                                              bool received, bool current, struct fault *f)
 {
     return fault_set(f, REPLY_PRECONDITION_FAILED,
-                     "inequivalent arg '%s' for " QUEUE_TEXT
-                     ": received '%s' but current is '%s'",
+                     "inequivalent arg '%s' for " QUEUE_TEXT ": received '%s' but current is '%s'",
                      name, QUEUE_TEXT_ARGS(q), received ? "true" : "false",
                      current ? "true" : "false");
 }
@@ -143,7 +142,8 @@ const struct reply *on_queue_declare(struct channel *ch, const struct method *m,
     const struct vhost *v = ch->session->vhost;
     struct queue *q = vhost_queue(v, d.queue);
     if (q == NULL)
-        return fault_set(f, REPLY_NOT_FOUND, "no " QUEUE_TEXT, SPAN_FMT(d.queue), SPAN_FMT(v->name));
+        return fault_set(f, REPLY_NOT_FOUND, "no " QUEUE_TEXT, SPAN_FMT(d.queue),
+                         SPAN_FMT(v->name));
     const struct reply *bad = queue_check_owner(q, ch->session, f);
     if (bad == NULL)
         bad = channel_set_last_queue(ch, q->name, f);

@@ -74,15 +74,13 @@ static bool replies_send(struct channel *ch, struct waiting_reply *w)
 {
     struct span bytes = span_of(w->bytes, w->size);
     switch ((enum reply_kind)w->kind) {
-    case REPLY_IS_METHOD:
-        return output_payload(ch->session, ch->number, bytes);
+    case REPLY_IS_METHOD: return output_payload(ch->session, ch->number, bytes);
     case REPLY_IS_CONTENT:
         return output_content(ch->session, ch->number, span_of(bytes.at, w->prefix_size),
                               span_of(bytes.at + w->prefix_size, bytes.size - w->prefix_size),
                               w->message);
     case REPLY_IS_ACK:
-    case REPLY_IS_NACK:
-        return replies_send_confirm(ch, w);
+    case REPLY_IS_NACK: return replies_send_confirm(ch, w);
     }
     return false;
 }
@@ -92,23 +90,16 @@ static void replies_then(struct channel *ch, enum reply_then then, struct slot_i
 {
     struct session *s = ch->session;
     switch (then) {
-    case THEN_NOTHING:
-        break;
+    case THEN_NOTHING: break;
     case THEN_START_CONSUMER: {
         struct consumer *c = slots_at(&s->core->consumers, consumer);
         if (c != NULL && c->channel == ch)
             consumer_start(c);
         break;
     }
-    case THEN_FREE_CHANNEL:
-        channel_retire(ch);
-        break;
-    case THEN_CLOSE:
-        session_order(s, ORDER_CLOSE);
-        break;
-    case THEN_AWAIT_CLOSE_OK:
-        session_order(s, ORDER_CLOSING);
-        break;
+    case THEN_FREE_CHANNEL: channel_retire(ch); break;
+    case THEN_CLOSE: session_order(s, ORDER_CLOSE); break;
+    case THEN_AWAIT_CLOSE_OK: session_order(s, ORDER_CLOSING); break;
     }
 }
 
@@ -148,7 +139,8 @@ void replies_method_then(struct channel *ch, const struct method *m, uint64_t ba
     if (replies_refused(ch))
         return;
     method_encode(payload, m);
-    if (replies_may_go(ch, batch) && output_payload(ch->session, ch->number, span_of(payload, size))) {
+    if (replies_may_go(ch, batch) &&
+        output_payload(ch->session, ch->number, span_of(payload, size))) {
         replies_then(ch, then, consumer);
         return;
     }
@@ -177,7 +169,8 @@ void replies_content(struct channel *ch, struct span prefix, struct span suffix,
     if (replies_refused(ch))
         return;
     message_ref(message);
-    if (replies_may_go(ch, batch) && output_content(ch->session, ch->number, prefix, suffix, message))
+    if (replies_may_go(ch, batch) &&
+        output_content(ch->session, ch->number, prefix, suffix, message))
         return;
     uint8_t *bytes = malloc(prefix.size + suffix.size + 1);
     struct waiting_reply *w = bytes == NULL ? NULL : replies_wait(ch, batch);

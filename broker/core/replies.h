@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* broker/core/replies.h — what a channel owes its client, in order.
  *
- * Every reply names the store batch that must be durable before it goes out (0 = none). While the list
- * is empty and the batch is durable, a reply goes straight to the link; otherwise it waits here, and
- * everything after it waits behind it. Confirms hang on the same list: neighbours with the same
- * fate are one entry. Deliveries do not go through the list.
+ * Every reply names the store batch that must be durable before it goes out (0 = none). While the
+ * list is empty and the batch is durable, a reply goes straight to the link; otherwise it waits
+ * here, and everything after it waits behind it. Confirms hang on the same list: neighbours with
+ * the same fate are one entry. Deliveries do not go through the list.
  *
  * A reply that finds no room in the link's ring waits here as well, so a full ring needs no care
  * anywhere else. What is in the list is bounded by what the client sent: a parked or paused
@@ -45,7 +45,8 @@ void replies_method(struct channel *ch, const struct method *m, uint64_t batch);
 void replies_method_then(struct channel *ch, const struct method *m, uint64_t batch,
                          enum reply_then then, struct slot_id consumer);
 
-/* get-ok or basic.return: payload = prefix + route of `message` + suffix. Takes a reference of its own. */
+/* get-ok or basic.return: payload = prefix + route of `message` + suffix. Takes a reference of its
+ * own. */
 void replies_content(struct channel *ch, struct span prefix, struct span suffix,
                      struct message *message, uint64_t batch);
 

@@ -171,13 +171,10 @@ void session_fail(struct session *s, struct channel *ch, const struct fault *f)
 static bool session_waits_for(const struct session *s, const struct channel *ch)
 {
     switch (ch->parking.why) {
-    case PARK_NONE:
-        return false;
+    case PARK_NONE: return false;
     case PARK_JOB:
-    case PARK_REPLAY:
-        return true;
-    case PARK_MEMORY:
-        return s->close_ok_due && !s->socket_gone;
+    case PARK_REPLAY: return true;
+    case PARK_MEMORY: return s->close_ok_due && !s->socket_gone;
     }
     return false;
 }

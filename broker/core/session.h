@@ -15,12 +15,12 @@
 #include "broker/core/channel.h"
 
 /*    state            legal next states */
-#define SESSION_STATES(S)                                                                         \
-    S(SESSION_START, BIT(SESSION_TUNE) | BIT(SESSION_ENDED) | BIT(SESSION_CLOSING))               \
-    S(SESSION_TUNE, BIT(SESSION_OPEN) | BIT(SESSION_ENDED) | BIT(SESSION_CLOSING))                \
-    S(SESSION_OPEN, BIT(SESSION_RUNNING) | BIT(SESSION_ENDED) | BIT(SESSION_CLOSING))             \
-    S(SESSION_RUNNING, BIT(SESSION_CLOSING) | BIT(SESSION_ENDED)) /* after connection.open-ok */  \
-    S(SESSION_CLOSING, BIT(SESSION_ENDED)) /* either side said close; only its end is awaited */  \
+#define SESSION_STATES(S)                                                                        \
+    S(SESSION_START, BIT(SESSION_TUNE) | BIT(SESSION_ENDED) | BIT(SESSION_CLOSING))              \
+    S(SESSION_TUNE, BIT(SESSION_OPEN) | BIT(SESSION_ENDED) | BIT(SESSION_CLOSING))               \
+    S(SESSION_OPEN, BIT(SESSION_RUNNING) | BIT(SESSION_ENDED) | BIT(SESSION_CLOSING))            \
+    S(SESSION_RUNNING, BIT(SESSION_CLOSING) | BIT(SESSION_ENDED)) /* after connection.open-ok */ \
+    S(SESSION_CLOSING, BIT(SESSION_ENDED)) /* either side said close; only its end is awaited */ \
     S(SESSION_ENDED, 0)                    /* nothing more is read or sent */
 
 #define SESSION_STATE_ENUM(name, next) name,
@@ -36,14 +36,14 @@ struct session {
     struct list in_core;
     enum session_state state;
     bool loopback;
-    bool socket_gone;     /* IN_CLOSED has come */
-    bool close_ok_due;    /* the client said connection.close */
-    bool paused;          /* ORDER_PAUSE is in force */
-    bool released;        /* nothing is held; freed once its last order is out */
+    bool socket_gone;  /* IN_CLOSED has come */
+    bool close_ok_due; /* the client said connection.close */
+    bool paused;       /* ORDER_PAUSE is in force */
+    bool released;     /* nothing is held; freed once its last order is out */
     struct list in_teardowns;
-    uint64_t last_batch;  /* the largest that a reply of its channels hangs on */
-    bool wants_cancels;       /* consumer_cancel_notify */
-    bool wants_close_reason;  /* authentication_failure_close */
+    uint64_t last_batch;     /* the largest that a reply of its channels hangs on */
+    bool wants_cancels;      /* consumer_cancel_notify */
+    bool wants_close_reason; /* authentication_failure_close */
     uint16_t channel_max;
     struct span user; /* owned */
     struct vhost *vhost;
@@ -54,10 +54,10 @@ struct session {
     struct channel *channel_last; /* the one used last, or NULL */
     struct list exclusive_queues; /* by queue.in_owner */
 
-    struct fifo in_flight;    /* struct message *: contents on their way out */
-    uint64_t n_sent;          /* contents that the socket has taken */
+    struct fifo in_flight; /* struct message *: contents on their way out */
+    uint64_t n_sent;       /* contents that the socket has taken */
     size_t in_flight_bytes;
-    struct list waiting;      /* consumers held back by in_flight_bytes */
+    struct list waiting; /* consumers held back by in_flight_bytes */
     size_t parked_bytes;
     unsigned orders_due; /* of BIT(enum order) */
     struct list in_orders;
@@ -67,7 +67,8 @@ void session_move(struct session *s, enum session_state state);
 const char *session_state_name(enum session_state state);
 
 /* Sends connection.start. ERR_NOMEM. */
-MUST_USE enum err session_new(struct session **out, struct core_link *link, const struct in_opened *ev);
+MUST_USE enum err session_new(struct session **out, struct core_link *link,
+                              const struct in_opened *ev);
 
 /* From the core alone, once `released` is set and no order is due. */
 void session_free(struct session *s);

@@ -74,7 +74,8 @@ bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *w
     return true;
 }
 
-/* A settlement that did not fit into one turn. The channel is parked: nothing is added meanwhile. */
+/* A settlement that did not fit into one turn. The channel is parked: nothing is added meanwhile.
+ */
 static bool settle_continue(struct channel *ch, void *state, unsigned *work)
 {
     enum settle how = (enum settle)(uintptr_t)state;

@@ -15,7 +15,8 @@ enum settle { SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE };
 /* Settles one entry and removes it. ERR_NOMEM (requeue only) leaves everything as it was. */
 MUST_USE enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how);
 
-/* Settles what is outstanding up to `last`, held entries excepted, counting `*work` down. True when done. */
+/* Settles what is outstanding up to `last`, held entries excepted, counting `*work` down. True when
+ * done. */
 bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *work);
 
 /* Settles `tag` alone. Errors: 406 unknown delivery tag. */
@@ -23,6 +24,7 @@ const struct reply *settle_one(struct channel *ch, uint64_t tag, enum settle how
 
 /* Settles everything outstanding up to `tag`, which itself must be outstanding; 0 = everything.
  * Errors: 406 unknown delivery tag. */
-const struct reply *settle_up_to(struct channel *ch, uint64_t tag, enum settle how, struct fault *f);
+const struct reply *settle_up_to(struct channel *ch, uint64_t tag, enum settle how,
+                                 struct fault *f);
 
 #endif

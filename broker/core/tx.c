@@ -24,9 +24,9 @@ struct tx {
     struct fifo publishes;   /* struct tx_publish * */
     struct fifo settlements; /* struct tx_settlement */
     size_t bytes;
-    size_t at;      /* the queue that the front publish goes to next */
-    bool durable;   /* some publish must be on disk */
-    bool failed;    /* memory ran out in the commit */
+    size_t at;    /* the queue that the front publish goes to next */
+    bool durable; /* some publish must be on disk */
+    bool failed;  /* memory ran out in the commit */
 };
 
 enum err tx_select(struct channel *ch)

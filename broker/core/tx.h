@@ -21,10 +21,11 @@
 /* ERR_NOMEM. Saying it again is fine. */
 MUST_USE enum err tx_select(struct channel *ch);
 
-/* Holds a publish to `n` queues (0 = unroutable). Takes the reference on NULL. 506 when memory is out or
- * the bound is reached. */
+/* Holds a publish to `n` queues (0 = unroutable). Takes the reference on NULL. 506 when memory is
+ * out or the bound is reached. */
 const struct reply *tx_publish(struct channel *ch, struct message *m /* taken */,
-                               struct queue *const *queues, size_t n, bool mandatory, struct fault *f);
+                               struct queue *const *queues, size_t n, bool mandatory,
+                               struct fault *f);
 
 /* Holds a settlement. 506 likewise. */
 const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enum settle how,

@@ -131,7 +131,8 @@ struct unsettled_entry *unsettled_find(struct unsettled *u, uint64_t tag)
         return NULL;
     struct unsettled_chunk *c = unsettled_part(u, i)->chunk;
     uint32_t at = unsettled_lower(c, tag);
-    if (at == c->end || unsettled_tag(&c->entries[at]) != tag || c->entries[at].queue == UNSETTLED_GONE)
+    if (at == c->end || unsettled_tag(&c->entries[at]) != tag ||
+        c->entries[at].queue == UNSETTLED_GONE)
         return NULL;
     return &c->entries[at];
 }

@@ -2,19 +2,20 @@
 /* broker/link/link.h — what crosses between an I/O thread and the core, and how.
  *
  * A link is a pair of rings. Inwards go decoded events whose spans point into the I/O thread's read
- * blocks, or behind the record in the ring; they stay valid until the core has released it. Outwards go whole encoded frames,
- * contents by reference, and orders to a connection. Order holds per connection only.
+ * blocks, or behind the record in the ring; they stay valid until the core has released it.
+ * Outwards go whole encoded frames, contents by reference, and orders to a connection. Order holds
+ * per connection only.
  *
  * Life of a connection: I/O `in_opened` → … → I/O `in_closed` (nothing more will come, nothing
- * more can be sent) → core `out_released` (nothing refers to it) → I/O frees the slot. A record whose id
- * names nothing any more is dropped by whoever reads it.
+ * more can be sent) → core `out_released` (nothing refers to it) → I/O frees the slot. A record
+ * whose id names nothing any more is dropped by whoever reads it.
  *
- * Contents that go out are numbered per connection, from 1. The core holds a reference for each, and
- * counts it as pending output, until in_sent says that the socket has taken it.
+ * Contents that go out are numbered per connection, from 1. The core holds a reference for each,
+ * and counts it as pending output, until in_sent says that the socket has taken it.
  *
- * Neither side waits on a full ring: I/O stops reading sockets while fewer than LINK_IN_ROOM bytes are
- * free; the core takes no event while fewer than LINK_OUT_ROOM are free, and keeps replies that do not
- * fit in the channel's list.
+ * Neither side waits on a full ring: I/O stops reading sockets while fewer than LINK_IN_ROOM bytes
+ * are free; the core takes no event while fewer than LINK_OUT_ROOM are free, and keeps replies that
+ * do not fit in the channel's list.
  */
 #ifndef BROKER_LINK_LINK_H
 #define BROKER_LINK_LINK_H
@@ -108,13 +109,13 @@ struct out_content {
 };
 
 enum order {
-    ORDER_OPEN,      /* the handshake is over: heartbeats begin, the deadline ends */
-    ORDER_CLOSING,   /* connection.close was sent: drop input but close-ok, then close */
-    ORDER_CLOSE,     /* flush, then close in an orderly way */
+    ORDER_OPEN,       /* the handshake is over: heartbeats begin, the deadline ends */
+    ORDER_CLOSING,    /* connection.close was sent: drop input but close-ok, then close */
+    ORDER_CLOSE,      /* flush, then close in an orderly way */
     ORDER_CLOSE_LATE, /* say nothing, close after a few seconds: a refused login */
-    ORDER_PAUSE,     /* stop reading this connection */
-    ORDER_RESUME,    /* read again */
-    ORDER_RELEASED   /* the core has let go of everything */
+    ORDER_PAUSE,      /* stop reading this connection */
+    ORDER_RESUME,     /* read again */
+    ORDER_RELEASED    /* the core has let go of everything */
 };
 
 struct out_order {

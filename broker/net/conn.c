@@ -11,11 +11,11 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* How long the end may take: for the peer to read a close and say close-ok; to read the rest; and to wonder
- * why its login got no answer. */
+/* How long the end may take: for the peer to read a close and say close-ok; to read the rest; and
+ * to wonder why its login got no answer. */
 #define CONN_CLOSE_OK_NS (30 * NS_PER_S)
-#define CONN_LINGER_NS (3 * NS_PER_S)
-#define CONN_REFUSED_NS (3 * NS_PER_S)
+#define CONN_LINGER_NS   (3 * NS_PER_S)
+#define CONN_REFUSED_NS  (3 * NS_PER_S)
 /* Output that has not moved for so long belongs to a peer that is gone. */
 #define CONN_STUCK_NS (30 * NS_PER_S)
 
@@ -129,7 +129,8 @@ static uint64_t conn_min(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Sets the timer to the nearest deadline, unless it stands at an earlier one: then it will look again. */
+/* Sets the timer to the nearest deadline, unless it stands at an earlier one: then it will look
+ * again. */
 static void conn_arm(struct conn *c)
 {
     uint64_t at = c->deadline_ns;
@@ -231,7 +232,8 @@ static void *conn_record(struct conn *c, size_t size, enum in_kind kind, uint16_
     return head;
 }
 
-/* A content that was put together lies in the wire only until its next call: it is copied behind the record. */
+/* A content that was put together lies in the wire only until its next call: it is copied behind
+ * the record. */
 static void conn_hand_on_publish(struct conn *c, struct wire_event *ev)
 {
     bool copied = c->wire.finished != NULL;
@@ -283,17 +285,14 @@ static void conn_hand_on(struct conn *c, enum wire_got got, struct wire_event *e
         in->method = ev->method;
         break;
     }
-    case WIRE_PUBLISH:
-        conn_hand_on_publish(c, ev);
-        break;
+    case WIRE_PUBLISH: conn_hand_on_publish(c, ev); break;
     case WIRE_FAULT: {
         struct in_fault *in = conn_record(c, sizeof(*in), IN_FAULT, 0);
         in->fault = ev->fault;
         break;
     }
     case WIRE_HEARTBEAT:
-    case WIRE_MORE:
-        break;
+    case WIRE_MORE: break;
     }
 }
 
@@ -444,8 +443,8 @@ void conn_content(struct conn *c, const struct out_content *out)
     struct span body = message_body(m);
     size_t body_max = c->wire.frame_max - FRAME_OVERHEAD;
     size_t n_frames = (body.size + body_max - 1) / body_max;
-    size_t heads = 2 * (size_t)FRAME_OVERHEAD + out->prefix_size + m->route_size + out->suffix_size +
-                   m->header_size;
+    size_t heads = 2 * (size_t)FRAME_OVERHEAD + out->prefix_size + m->route_size +
+                   out->suffix_size + m->header_size;
     bool copied = m->large == NULL;
     uint8_t *start = conn_reserve(c, heads + (copied ? n_frames * FRAME_OVERHEAD + body.size : 0));
     c->contents++;
@@ -496,9 +495,7 @@ void conn_order(struct conn *c, enum order order)
             conn_move(c, CONN_CLOSING);
         conn_set_deadline(c, c->wire.state == WIRE_STOPPED ? CONN_LINGER_NS : CONN_CLOSE_OK_NS);
         break;
-    case ORDER_CLOSE:
-        conn_end(c);
-        break;
+    case ORDER_CLOSE: conn_end(c); break;
     case ORDER_CLOSE_LATE:
         if (c->state == CONN_OPEN)
             conn_move(c, CONN_WAITING);
@@ -509,8 +506,7 @@ void conn_order(struct conn *c, enum order order)
         c->paused = order == ORDER_PAUSE;
         conn_update_wants(c);
         break;
-    case ORDER_RELEASED:
-        break;
+    case ORDER_RELEASED: break;
     }
 }
 

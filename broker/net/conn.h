@@ -25,11 +25,11 @@
 struct io;
 
 /*    state        legal next states */
-#define CONN_STATES(S)                                                                         \
-    S(CONN_OPEN, BIT(CONN_CLOSING) | BIT(CONN_FLUSHING) | BIT(CONN_WAITING) | BIT(CONN_GONE))  \
-    S(CONN_CLOSING, BIT(CONN_FLUSHING) | BIT(CONN_GONE)) /* connection.close is on its way */  \
-    S(CONN_FLUSHING, BIT(CONN_GONE)) /* output, then the end; input is dropped */              \
-    S(CONN_WAITING, BIT(CONN_GONE))  /* a refused peer: nothing is said for a while */         \
+#define CONN_STATES(S)                                                                        \
+    S(CONN_OPEN, BIT(CONN_CLOSING) | BIT(CONN_FLUSHING) | BIT(CONN_WAITING) | BIT(CONN_GONE)) \
+    S(CONN_CLOSING, BIT(CONN_FLUSHING) | BIT(CONN_GONE)) /* connection.close is on its way */ \
+    S(CONN_FLUSHING, BIT(CONN_GONE)) /* output, then the end; input is dropped */             \
+    S(CONN_WAITING, BIT(CONN_GONE))  /* a refused peer: nothing is said for a while */        \
     S(CONN_GONE, 0)                  /* the socket is closed, the core still refers to it */
 
 #define CONN_STATE_ENUM(name, next) name,
@@ -57,25 +57,25 @@ struct conn {
     struct loop_socket *socket; /* NULL once closed */
     enum conn_state state;
     bool loopback;
-    bool known;         /* to the core */
-    bool open;          /* connection.open-ok has been sent: heartbeats */
-    bool readable;      /* the loop said so */
-    bool paused;        /* by the core */
-    bool reading;       /* the loop is asked to say when it is readable */
-    bool more_rest;     /* `rest` was not parsed to its end: the ring was full */
-    bool ended;         /* the peer has closed its side */
-    bool closed_due;    /* IN_CLOSED found no room yet */
-    bool wants_write;   /* the socket was full */
-    bool shut;          /* our side is closed */
+    bool known;       /* to the core */
+    bool open;        /* connection.open-ok has been sent: heartbeats */
+    bool readable;    /* the loop said so */
+    bool paused;      /* by the core */
+    bool reading;     /* the loop is asked to say when it is readable */
+    bool more_rest;   /* `rest` was not parsed to its end: the ring was full */
+    bool ended;       /* the peer has closed its side */
+    bool closed_due;  /* IN_CLOSED found no room yet */
+    bool wants_write; /* the socket was full */
+    bool shut;        /* our side is closed */
     struct wire wire;
-    struct buf rest;    /* input that was not used up: part of a frame, or what found no room */
+    struct buf rest; /* input that was not used up: part of a frame, or what found no room */
     struct buf out;
-    struct deque parts; /* struct conn_part */
-    struct deque marks; /* struct conn_mark */
-    uint64_t buffered;  /* bytes ever put into `out` */
-    uint64_t written;   /* bytes ever taken from `out` */
-    uint64_t output_bytes; /* of buffer and parts together, ever made … */
-    uint64_t output_done;  /* … and ever taken by the socket */
+    struct deque parts;     /* struct conn_part */
+    struct deque marks;     /* struct conn_mark */
+    uint64_t buffered;      /* bytes ever put into `out` */
+    uint64_t written;       /* bytes ever taken from `out` */
+    uint64_t output_bytes;  /* of buffer and parts together, ever made … */
+    uint64_t output_done;   /* … and ever taken by the socket */
     uint64_t contents;      /* encoded so far */
     uint64_t contents_done; /* of these, taken by the socket */
     uint64_t contents_told; /* of these, told to the core */
@@ -87,7 +87,8 @@ struct conn {
 };
 
 /* ERR_NOMEM. */
-MUST_USE enum err conn_new(struct conn **out, struct io *io, struct loop_socket *socket, bool loopback);
+MUST_USE enum err conn_new(struct conn **out, struct io *io, struct loop_socket *socket,
+                           bool loopback);
 
 /* Frees the struct: the socket is closed and the core knows nothing of it. */
 void conn_free(struct conn *c);

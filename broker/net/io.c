@@ -161,17 +161,10 @@ static void io_record(struct io *io, struct out_head *head)
     if (!list_linked(&c->in_written))
         list_push_back(&io->written, &c->in_written);
     switch ((enum out_kind)head->kind) {
-    case OUT_BYTES:
-        conn_bytes(c, (const struct out_bytes *)head);
-        break;
-    case OUT_CONTENT:
-        conn_content(c, (const struct out_content *)head);
-        break;
-    case OUT_ORDER:
-        conn_order(c, (enum order)((const struct out_order *)head)->order);
-        break;
-    case OUT_BODIES:
-        break;
+    case OUT_BYTES: conn_bytes(c, (const struct out_bytes *)head); break;
+    case OUT_CONTENT: conn_content(c, (const struct out_content *)head); break;
+    case OUT_ORDER: conn_order(c, (enum order)((const struct out_order *)head)->order); break;
+    case OUT_BODIES: break;
     }
 }
 
@@ -179,7 +172,8 @@ void io_write(struct io *io)
 {
     struct link *link = io->options.link;
     size_t size;
-    for (struct out_head *head; (head = ring_peek(&link->out, &size)) != NULL; ring_skip(&link->out))
+    for (struct out_head *head; (head = ring_peek(&link->out, &size)) != NULL;
+         ring_skip(&link->out))
         io_record(io, head);
     ring_release(&link->out);
     struct list now;

@@ -29,7 +29,8 @@ struct io {
     unsigned n_spare;
 };
 
-/* At least `size` bytes to read into, with their number in `*room`; NULL while the core holds all blocks. */
+/* At least `size` bytes to read into, with their number in `*room`; NULL while the core holds all
+ * blocks. */
 uint8_t *io_block_room(struct io *io, size_t size, size_t *room);
 
 /* Keeps `size` bytes of the room for the records written since. */

@@ -30,7 +30,8 @@ enum { LOOP_END = 0, LOOP_LATER = -1, LOOP_BROKEN = -2 };
 
 typedef void loop_on_ready(void *arg, bool readable, bool writable);
 
-/* A peer has connected. Takes the socket: loop_watch or loop_close. `loopback` is of the peer's address. */
+/* A peer has connected. Takes the socket: loop_watch or loop_close. `loopback` is of the peer's
+ * address. */
 typedef void loop_on_accept(void *arg, struct loop_socket *socket, bool loopback);
 
 /* ERR_NOMEM, ERR_IO. */
@@ -40,8 +41,8 @@ void loop_free(struct loop *l);
 /* Waits for readiness, a wake-up, or the time, and calls back what is ready. */
 void loop_turn(struct loop *l, uint64_t timeout_ns);
 
-/* Announces that the next loop_turn may wait. After it, look once more for work that needs no event;
- * whoever makes such work later will wake the loop. */
+/* Announces that the next loop_turn may wait. After it, look once more for work that needs no
+ * event; whoever makes such work later will wake the loop. */
 void loop_about_to_wait(struct loop *l);
 
 /* Makes a loop that waits, or is about to, return. From any thread; cheap when it does neither. */

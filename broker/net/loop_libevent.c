@@ -40,8 +40,8 @@ struct loop {
 
 struct loop_listener {
     int fd;
-    /* Kept so that one connection can be accepted and closed when descriptors have run out: otherwise the
-     * listener would stay ready and the loop would spin. */
+    /* Kept so that one connection can be accepted and closed when descriptors have run out:
+     * otherwise the listener would stay ready and the loop would spin. */
     int spare_fd;
 };
 
@@ -128,7 +128,8 @@ void loop_about_to_wait(struct loop *l)
 void loop_turn(struct loop *l, uint64_t timeout_ns)
 {
     if (timeout_ns == 0) {
-        /* Without EVLOOP_ONCE it would go on for as long as anything is ready, and nothing is read here. */
+        /* Without EVLOOP_ONCE it would go on for as long as anything is ready, and nothing is read
+         * here. */
         event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     } else {
         if (timeout_ns != UINT64_MAX) {

@@ -28,15 +28,38 @@ static const struct config_row CONFIG_ROWS[] = {CONFIG(CONFIG_ROW)};
 enum { CONFIG_N_ROWS = sizeof(CONFIG_ROWS) / sizeof(CONFIG_ROWS[0]) };
 
 /* Keys of RabbitMQ that have no meaning here; a final dot stands for everything below. */
-static const char *const CONFIG_IGNORED[] = {
-    "collect_statistics", "collect_statistics_interval", "cluster_formation.", "cluster_name",
-    "cluster_partition_handling", "cluster_keepalive_interval", "disk_free_limit.", "log.",
-    "management.", "management_agent.", "prometheus.", "tcp_listen_options.", "num_acceptors.",
-    "queue_master_locator", "queue_leader_locator", "vm_memory_calculation_strategy",
-    "vm_memory_high_watermark_paging_ratio", "memory_monitor_interval", "mnesia_table_loading_retry_",
-    "net_ticktime", "background_gc_enabled", "background_gc_target_interval", "reverse_dns_lookups",
-    "raft.", "statistics.", "consumer_timeout", "hipe_compile", "ssl_handshake_timeout",
-    "default_user_tags.", "default_permissions.", "default_queue_type", "deprecated_features."};
+static const char *const CONFIG_IGNORED[] = {"collect_statistics",
+                                             "collect_statistics_interval",
+                                             "cluster_formation.",
+                                             "cluster_name",
+                                             "cluster_partition_handling",
+                                             "cluster_keepalive_interval",
+                                             "disk_free_limit.",
+                                             "log.",
+                                             "management.",
+                                             "management_agent.",
+                                             "prometheus.",
+                                             "tcp_listen_options.",
+                                             "num_acceptors.",
+                                             "queue_master_locator",
+                                             "queue_leader_locator",
+                                             "vm_memory_calculation_strategy",
+                                             "vm_memory_high_watermark_paging_ratio",
+                                             "memory_monitor_interval",
+                                             "mnesia_table_loading_retry_",
+                                             "net_ticktime",
+                                             "background_gc_enabled",
+                                             "background_gc_target_interval",
+                                             "reverse_dns_lookups",
+                                             "raft.",
+                                             "statistics.",
+                                             "consumer_timeout",
+                                             "hipe_compile",
+                                             "ssl_handshake_timeout",
+                                             "default_user_tags.",
+                                             "default_permissions.",
+                                             "default_queue_type",
+                                             "deprecated_features."};
 
 static const struct config_row *config_find(const char *key)
 {
@@ -104,9 +127,9 @@ static bool config_number(const struct config_row *row, const char *value, uint6
     static const struct {
         const char *suffix;
         uint64_t factor;
-    } SUFFIXES[] = {{"", 1},           {"k", 1024},           {"kB", 1000},       {"KB", 1000},
-                    {"kiB", 1024},     {"KiB", 1024},         {"M", 1024 * 1024}, {"MB", 1000000},
-                    {"MiB", 1 << 20},  {"G", 1 << 30},        {"GB", 1000000000}, {"GiB", 1 << 30}};
+    } SUFFIXES[] = {{"", 1},          {"k", 1024},    {"kB", 1000},       {"KB", 1000},
+                    {"kiB", 1024},    {"KiB", 1024},  {"M", 1024 * 1024}, {"MB", 1000000},
+                    {"MiB", 1 << 20}, {"G", 1 << 30}, {"GB", 1000000000}, {"GiB", 1 << 30}};
     size_t n = row->type == CONFIG_size ? sizeof(SUFFIXES) / sizeof(SUFFIXES[0]) : 1;
     for (size_t i = 0; i < n; i++)
         if (strcmp(end, SUFFIXES[i].suffix) == 0)
@@ -134,15 +157,14 @@ static enum err config_store(struct config *c, const struct config_row *row, con
         *(char **)at = copy;
         return OK;
     case CONFIG_number:
-    case CONFIG_size:
-        return config_number(row, value, at) ? OK : ERR_SYNTAX;
-    case CONFIG_flag:
-        return config_flag(value, at) ? OK : ERR_SYNTAX;
+    case CONFIG_size: return config_number(row, value, at) ? OK : ERR_SYNTAX;
+    case CONFIG_flag: return config_flag(value, at) ? OK : ERR_SYNTAX;
     }
     return ERR_SYNTAX;
 }
 
-enum err config_set(struct config *c, const char *key, const char *value, char *why, size_t why_size)
+enum err config_set(struct config *c, const char *key, const char *value, char *why,
+                    size_t why_size)
 {
     const struct config_row *row = config_find(key);
     if (row == NULL && config_is_ignored(key)) {
@@ -150,7 +172,8 @@ enum err config_set(struct config *c, const char *key, const char *value, char *
         return OK;
     }
     if (row == NULL) {
-        snprintf(why, why_size, "unknown setting '%s'; the nearest is '%s'", key, config_nearest(key));
+        snprintf(why, why_size, "unknown setting '%s'; the nearest is '%s'", key,
+                 config_nearest(key));
         return ERR_NOT_FOUND;
     }
     enum err e = config_store(c, row, value);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* broker/server/config.h — settings, from one table: config.def.
  *
- * Later words win: defaults, environment (RABBITMQ_DEFAULT_USER, _PASS, _VHOST), file, command line.
- * A file has RabbitMQ's form: `key = value` lines, # comments. An unknown key is an error that names
- * file, line and the nearest key; a key of RabbitMQ that has no meaning here is accepted with a
- * warning.
+ * Later words win: defaults, environment (RABBITMQ_DEFAULT_USER, _PASS, _VHOST), file, command
+ * line. A file has RabbitMQ's form: `key = value` lines, # comments. An unknown key is an error
+ * that names file, line and the nearest key; a key of RabbitMQ that has no meaning here is accepted
+ * with a warning.
  *
  * Thread: main, before any other starts.
  */
@@ -22,10 +22,10 @@
 
 enum { CONFIG_TEXT_MAX = 256 };
 
-#define CONFIG_TYPE_text char *
-#define CONFIG_TYPE_number uint64_t
-#define CONFIG_TYPE_size uint64_t
-#define CONFIG_TYPE_flag bool
+#define CONFIG_TYPE_text                                                char *
+#define CONFIG_TYPE_number                                              uint64_t
+#define CONFIG_TYPE_size                                                uint64_t
+#define CONFIG_TYPE_flag                                                bool
 #define CONFIG_MEMBER(type, field, key, value, least, most, unit, help) CONFIG_TYPE_##type field;
 struct config {
     CONFIG(CONFIG_MEMBER) /* texts are owned */
@@ -36,7 +36,8 @@ struct config {
 MUST_USE enum err config_init(struct config *c, char *why, size_t why_size);
 void config_fini(struct config *c);
 
-/* One setting. ERR_NOT_FOUND: no such key; ERR_SYNTAX: not such a value; ERR_NOMEM. `why` says what is wrong. */
+/* One setting. ERR_NOT_FOUND: no such key; ERR_SYNTAX: not such a value; ERR_NOMEM. `why` says what
+ * is wrong. */
 MUST_USE enum err config_set(struct config *c, const char *key, const char *value, char *why,
                              size_t why_size);
 

@@ -50,38 +50,26 @@ static enum err main_set(struct config *config, char *assignment, char *why, siz
 }
 
 /* OK, or an error with `why`. --version and --help do not return. */
-static enum err main_parse(int argc, char **argv, struct config *config, struct main_options *options,
-                           char *why, size_t why_size)
+static enum err main_parse(int argc, char **argv, struct config *config,
+                           struct main_options *options, char *why, size_t why_size)
 {
-    static const struct option LONG[] = {
-        {"listen", required_argument, NULL, 'l'}, {"data", required_argument, NULL, 'd'},
-        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-        {"version", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option LONG[] = {{"listen", required_argument, NULL, 'l'},
+                                         {"data", required_argument, NULL, 'd'},
+                                         {"config", required_argument, NULL, 'c'},
+                                         {"set", required_argument, NULL, 's'},
+                                         {"version", no_argument, NULL, 'v'},
+                                         {"help", no_argument, NULL, 'h'},
+                                         {NULL, 0, NULL, 0}};
     enum err e = OK;
     for (int c; e == OK && (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
         switch (c) {
-        case 'l':
-            e = config_set(config, "listeners.tcp.default", optarg, why, why_size);
-            break;
-        case 'd':
-            options->data = optarg;
-            break;
-        case 'c':
-            e = config_load(config, optarg, why, why_size);
-            break;
-        case 's':
-            e = main_set(config, optarg, why, why_size);
-            break;
-        case 'v':
-            puts("whippet " VERSION);
-            exit(0);
-        case 'h':
-            main_usage(stdout);
-            exit(0);
-        default:
-            snprintf(why, why_size, "see whippet --help");
-            e = ERR_SYNTAX;
+        case 'l': e = config_set(config, "listeners.tcp.default", optarg, why, why_size); break;
+        case 'd': options->data = optarg; break;
+        case 'c': e = config_load(config, optarg, why, why_size); break;
+        case 's': e = main_set(config, optarg, why, why_size); break;
+        case 'v': puts("whippet " VERSION); exit(0);
+        case 'h': main_usage(stdout); exit(0);
+        default: snprintf(why, why_size, "see whippet --help"); e = ERR_SYNTAX;
         }
     }
     if (e == OK && optind < argc) {
@@ -115,8 +103,8 @@ static enum err main_prepare(const struct config *config, const struct main_opti
     uint8_t salt[PASSWORD_SALT];
     env_secret(env, salt, sizeof(salt));
     bool guest = strcmp(config->default_user, "guest") == 0;
-    enum err e = users_add(users, span_str(config->default_user), span_str(config->default_pass), salt,
-                           guest && config->guest_loopback_only);
+    enum err e = users_add(users, span_str(config->default_user), span_str(config->default_pass),
+                           salt, guest && config->guest_loopback_only);
     if (e != OK)
         snprintf(why, why_size, "default_user: %s", err_text(e));
     return e;

@@ -77,7 +77,8 @@ static enum err workers_new_io(struct worker *w, uint32_t index, const struct co
     return e;
 }
 
-static enum err workers_new_core(struct workers *w, const struct config *c, const struct users *users)
+static enum err workers_new_core(struct workers *w, const struct config *c,
+                                 const struct users *users)
 {
     struct core_options options = {
         .env = w->env,
@@ -112,7 +113,8 @@ enum err workers_new(struct workers **out, const struct config *config, struct e
     w->n_io = w->threaded ? (size_t)config->io_threads : 1;
     w->env = env;
     w->io = calloc(w->n_io, sizeof(*w->io));
-    enum err e = w->io == NULL ? ERR_NOMEM : store_open(&w->store, &(struct store_options){.delay = NULL});
+    enum err e = w->io == NULL ? ERR_NOMEM
+                               : store_open(&w->store, &(struct store_options){.delay = NULL});
     if (e == OK && w->threaded)
         e = loop_new(&w->core_loop);
     for (size_t i = 0; e == OK && i < w->n_io; i++) {
@@ -242,7 +244,8 @@ static enum err workers_run_threads(struct workers *w)
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     for (size_t i = 0; e == OK && i < w->n_io; i++) {
-        w->io[i].started = pthread_create(&w->io[i].thread, NULL, workers_io_thread, &w->io[i]) == 0;
+        w->io[i].started = pthread_create(&w->io[i].thread, NULL, workers_io_thread, &w->io[i]) ==
+                           0;
         e = w->io[i].started ? OK : ERR_IO;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);

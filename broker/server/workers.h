@@ -20,8 +20,8 @@ MUST_USE enum err workers_new(struct workers **out, const struct config *config,
                               const struct users *users, struct loop_listener *listener);
 void workers_free(struct workers *w);
 
-/* Serves until workers_stop; then closes all connections in an orderly way. ERR_IO when a thread could not be
- * started. */
+/* Serves until workers_stop; then closes all connections in an orderly way. ERR_IO when a thread
+ * could not be started. */
 MUST_USE enum err workers_run(struct workers *w);
 
 /* From a signal handler or another thread. */

@@ -157,14 +157,16 @@ func unique(what string) string {
 	return fmt.Sprintf("interop.go.%d.%d.%s", os.Getpid(), atomic.AddUint32(&names, 1), what)
 }
 
-// run performs one check and says how it went. A panic that is no failure is a bug in here, and
-// ends the program with its trace.
+// run performs one check and says how it went. The connections of a check that failed are left to
+// the end of the program: the library may be waiting for the check to take a notification. A panic
+// that is no failure is a bug in here, and ends the program with its trace.
 func run(name string, check func(*client)) (passed bool) {
-	c := &client{}
+	late := time.AfterFunc(checkDeadline, func() {
+		fmt.Printf("not ok - %s: no end in %v\n", name, checkDeadline)
+		panic("here is where everybody stands")
+	})
+	defer late.Stop()
 	defer func() {
-		for _, conn := range c.more {
-			conn.Close()
-		}
 		switch reason := recover().(type) {
 		case nil:
 			fmt.Printf("ok - %s\n", name)
@@ -175,14 +177,13 @@ func run(name string, check func(*client)) (passed bool) {
 			panic(reason)
 		}
 	}()
-	late := time.AfterFunc(checkDeadline, func() {
-		fmt.Printf("not ok - %s: no end in %v\n", name, checkDeadline)
-		panic("here is where everybody stands")
-	})
-	defer late.Stop()
+	c := &client{}
 	c.conn = c.connect()
 	c.Channel = openChannel(c.conn)
 	check(c)
+	for _, conn := range c.more {
+		conn.Close()
+	}
 	return
 }
 

@@ -156,6 +156,9 @@ def acks_late():
     equal(report(), b"redelivered\n", "the second report")
     equal(result.get(timeout=SECONDS), "done", "result")
     os.close(reports)
+    # The result overtakes the ack, and a worker told to stop between the two would not send it.
+    inspect = tasks.app.control.inspect(destination=[MAIN], timeout=SECONDS)
+    until(lambda: inspect.active() == {MAIN: []}, lambda: None, "the worker to be idle")
 
 
 @check("a warm shutdown ends with status 0 and leaves nothing behind")

@@ -21,7 +21,10 @@ class Link:
     """A socket with a frame buffer. It knows nothing of methods or channels."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_DEADLINE_S)
+        try:
+            self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_DEADLINE_S)
+        except OSError as error:
+            raise LinkClosed("connection refused") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
 

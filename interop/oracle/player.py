@@ -46,6 +46,7 @@ class Player:
         transcript = []
         for step in steps:
             self.play_step(step)
+            self.prodder.learn_generated(self.folder.names.queues())
             transcript.append(self.folder.fold(*self.receiver.take_events()))
         self.prodder.close()
         for connection in self.connections:
@@ -155,18 +156,29 @@ class Player:
 
     def barrier(self, step):
         """Repeats rounds of the barrier until enough of them in a row bring nothing new."""
-        names = {operation.name for operation in step.ops if isinstance(operation, Call)}
-        needed = 2 if names & CAUSES_MORE or len(names) != len(step.ops) else 1
-        if any(isinstance(operation, Drop) for operation in step.ops):
-            needed = 5
+        calls = [operation for operation in step.ops if isinstance(operation, Call)]
+        n_quiet_needed = 1
+        if len(calls) < len(step.ops) or CAUSES_MORE.intersection(call.name for call in calls):
+            n_quiet_needed = 2
+        if self.connections[step.slot].link is None:
+            n_quiet_needed = 4
         n_quiet = n_rounds = 0
-        while n_quiet < needed and n_rounds < ROUNDS_MAX:
-            if needed > 1:
-                self.prodder.prod()
+        while n_quiet < n_quiet_needed and n_rounds < ROUNDS_MAX:
+            if n_quiet_needed > 1:
+                self.prod()
             n_quiet = n_quiet + 1 if self.barrier_round() == 0 else 0
             n_rounds += 1
         if n_rounds == ROUNDS_MAX:
             self.receiver.note(self.connections[step.slot], step.channel, "[never quiet]")
+
+    def prod(self):
+        """Has every known queue answer; trouble on that connection is the broker's own."""
+        try:
+            self.prodder.prod()
+        except TROUBLE as error:
+            self.prodder = Prodder(self.port)
+            self.receiver.note(Connection(len(self.connections), ConnectOptions()), 0,
+                               f"[a passive declare failed: {error}]")
 
     def barrier_round(self):
         """One echo on every open channel; returns how many other events came meanwhile."""

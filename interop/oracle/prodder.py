@@ -21,11 +21,17 @@ class Prodder:
         self.receiver = Receiver()
         self.connection = Connection(0, ConnectOptions())
         self.names = []
+        self.n_generated = 0
 
     def learn(self, name):
         """A queue of this name may exist from now on."""
         if name and name not in self.names:
             self.names.append(name)
+
+    def learn_generated(self, names):
+        """The names that the broker has made so far; each is new only once."""
+        self.names += names[self.n_generated:]
+        self.n_generated = len(names)
 
     def prod(self):
         """Asks every known queue, one round trip for all; a queue that is gone, or is locked by
