@@ -114,9 +114,12 @@ const struct reply *method_decode(struct span payload, struct method *m, struct 
     if (m->id == METHOD_NONE)
         return fault_set(f, REPLY_COMMAND_INVALID, "unknown method %u.%u", f->class_id,
                          f->method_id);
-    if (!method_take_fields(&in, &METHODS[m->id], m) || in.size != 0)
-        return fault_set(f, REPLY_SYNTAX_ERROR, "malformed arguments of method %u.%u", f->class_id,
-                         f->method_id);
+    struct span arguments = in;
+    if (!method_take_fields(&in, &METHODS[m->id], m) || in.size != 0) {
+        char octets[REPLY_TEXT_MAX + 1];
+        fault_print_octets(octets, sizeof(octets), arguments, false);
+        return fault_set(f, REPLY_FRAME_ERROR, "cannot decode %s", octets);
+    }
     return NULL;
 }
 

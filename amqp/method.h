@@ -65,7 +65,7 @@ enum method_id method_lookup(uint16_t class_id, uint16_t method_id);
 enum method_id method_by_name(struct span name);
 
 /* Decodes the payload of a method frame into `m`, which borrows it.
- * Replies: COMMAND_INVALID for a method nobody knows; SYNTAX_ERROR for arguments that are cut
+ * Replies: COMMAND_INVALID for a method nobody knows; FRAME_ERROR for arguments that are cut
  * short, too long, or hold a malformed table. Class and method of `f` are set. */
 MUST_USE const struct reply *method_decode(struct span payload, struct method *m, struct fault *f);
 

@@ -21,3 +21,24 @@ const struct reply *fault_set(struct fault *f, const struct reply *reply, const 
         memcpy(f->text + REPLY_TEXT_MAX - 3, "...", 3);
     return reply;
 }
+
+static bool fault_is_text(struct span s)
+{
+    for (size_t i = 0; i < s.size; i++)
+        if (s.at[i] < 32 || s.at[i] > 126 || s.at[i] == '"' || s.at[i] == '\\')
+            return false;
+    return s.size != 0;
+}
+
+void fault_print_octets(char *text, size_t size, struct span octets, bool as_text)
+{
+    if (as_text && fault_is_text(octets)) {
+        snprintf(text, size, "<<\"%.*s\">>", SPAN_FMT(octets));
+        return;
+    }
+    size_t n = (size_t)snprintf(text, size, "<<");
+    for (size_t i = 0; i < octets.size && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%u", i == 0 ? "" : ",", octets.at[i]);
+    if (n < size)
+        snprintf(text + n, size - n, ">>");
+}

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "amqp/replies.def"
+#include "base/span.h"
 
 enum scope { SCOPE_NONE, SCOPE_CHANNEL, SCOPE_CONNECTION };
 
@@ -40,5 +41,9 @@ struct fault {
 __attribute__((format(printf, 3, 4))) const struct reply *fault_set(struct fault *f,
                                                                     const struct reply *reply,
                                                                     const char *format, ...);
+
+/* Bytes as Erlang prints a binary, cut to `size`: <<1,2,3>>; with `as_text`, <<"abc">> when all of
+ * them are printable. */
+void fault_print_octets(char *text, size_t size, struct span octets, bool as_text);
 
 #endif

@@ -66,28 +66,14 @@ static enum wire_got wire_fault(struct wire *w, struct wire_event *ev, enum meth
     return WIRE_FAULT;
 }
 
-/* Bytes as Erlang prints a binary: <<"abc">> when all are printable, else <<1,2,3>>. */
-static void wire_print_octets(char *text, size_t size, struct span s)
-{
-    bool printable = s.size != 0;
-    for (size_t i = 0; i < s.size; i++)
-        printable = printable && s.at[i] >= 32 && s.at[i] < 127 && s.at[i] != '"' &&
-                    s.at[i] != '\\';
-    int n = snprintf(text, size, printable ? "<<\"" : "<<");
-    for (size_t i = 0; i < s.size && n > 0 && (size_t)n < size; i++)
-        n += printable ? snprintf(text + n, size - (size_t)n, "%c", s.at[i])
-                       : snprintf(text + n, size - (size_t)n, "%s%u", i == 0 ? "" : ",", s.at[i]);
-    if (n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, printable ? "\">>" : ">>");
-}
-
 static enum wire_got wire_frame_fault(struct wire *w, struct wire_event *ev,
                                       const struct reply *reply, const struct frame *frame,
                                       bool more, const char *what)
 {
     char octets[128];
-    wire_print_octets(octets, sizeof(octets),
-                      frame->payload.size > 16 ? span_of(frame->payload.at, 16) : frame->payload);
+    fault_print_octets(octets, sizeof(octets),
+                       frame->payload.size > 16 ? span_of(frame->payload.at, 16) : frame->payload,
+                       true);
     fault_set(&ev->fault, reply, "type %u, %s octets = %s%s%s", frame->type,
               more || frame->payload.size > 16 ? "first 16" : "all", octets,
               what[0] == 0 ? "" : ": ", what);

@@ -61,7 +61,7 @@ enum err buf_append(struct buf *b, struct span bytes)
 
 struct span buf_span(const struct buf *b)
 {
-    return span_of(b->bytes + b->first, b->end - b->first);
+    return b->bytes == NULL ? SPAN_NONE : span_of(b->bytes + b->first, b->end - b->first);
 }
 
 void buf_consume(struct buf *b, size_t size)

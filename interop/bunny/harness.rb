@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 require 'bunny'
+require 'stringio'
 require 'timeout'
 
 # Everything that is waited for has this long to happen; a check as a whole has the other.

@@ -19,7 +19,7 @@ final class Consuming {
         }
 
         // A message goes back to where it stood.
-        s.channel.basicCancel(reader.getConsumerTag());
+        s.channel.basicCancel(reader.tag);
         Session.send(s.channel, "", q, "4");
         Session.send(s.channel, "", q, "5");
         GetResponse four = Session.get(s.channel, q, false);
@@ -104,7 +104,7 @@ final class Consuming {
         Reader reader = Reader.on(s.channel, q, false);
         Session.send(s.channel, "", q, "before");
         final long before = reader.next("before", false);
-        s.channel.basicCancel(reader.getConsumerTag());
+        s.channel.basicCancel(reader.tag);
         Session.same("the end", Session.await("cancel-ok", reader.ends), "cancel-ok");
         s.channel.confirmSelect();
         Session.sendConfirmed(s.channel, q, "after");

@@ -25,10 +25,10 @@ final class Lifetime {
         s.channel.queueDeclare(name, false, false, true, null);
         Reader first = Reader.on(s.channel, name, true);
         Reader second = Reader.on(s.channel, name, true);
-        s.channel.basicCancel(first.getConsumerTag());
+        s.channel.basicCancel(first.tag);
         Session.same("consumers left",
                 s.channel.queueDeclarePassive(name).getConsumerCount(), 1);
-        s.channel.basicCancel(second.getConsumerTag());
+        s.channel.basicCancel(second.tag);
         s.refused(404, missing("queue", name), c -> c.queueDeclarePassive(name));
     }
 

@@ -16,13 +16,16 @@ final class Reader extends DefaultConsumer {
     /** "cancel-ok" after the check's own cancel, "cancel" after the server's. */
     final BlockingQueue<String> ends = new LinkedBlockingQueue<>();
 
+    /** From the consume-ok; DefaultConsumer hears of it later, in a thread of the library. */
+    String tag;
+
     Reader(Channel channel) {
         super(channel);
     }
 
     static Reader on(Channel channel, String queue, boolean autoAck) throws IOException {
         Reader reader = new Reader(channel);
-        channel.basicConsume(queue, autoAck, reader);
+        reader.tag = channel.basicConsume(queue, autoAck, reader);
         return reader;
     }
 

@@ -73,9 +73,9 @@ class Contest:
 
     def is_unstable(self, session, steps, theirs, ours, difference):
         """A word about it when the reference does not repeat its own answers up to the
-        difference, or empty. Against itself, any difference is the finding."""
+        difference, or empty. Played against itself, any difference says so."""
         if self.reference.port == self.subject.port:
-            return ""
+            return f"{self.reference.name} does not repeat its answer to step {difference.step}"
         for _ in range(N_REPLAYS):
             again = self.play(self.reference, session, steps)
             if not compare.same_until(theirs, again, difference.step):
