@@ -74,8 +74,8 @@ void channel_free(struct channel *ch)
 
 bool channel_release_some(struct channel *ch, unsigned *work)
 {
-    if (ch->tx != NULL)
-        tx_rollback(ch);
+    if (ch->tx != NULL && !tx_rollback_some(ch, work))
+        return false;
     tx_free(ch);
     for (struct list *node; *work != 0 && (node = list_first(&ch->consumer_list)) != NULL; --*work)
         consumer_cancel(CONTAINER_OF(node, struct consumer, in_channel));

@@ -46,7 +46,8 @@ struct channel {
     struct list waiting;         /* consumers held back by the channel's prefetch */
     uint32_t consumer_prefetch;  /* for consumers to come; 0 = no limit */
     uint32_t channel_prefetch;   /* for all consumers together; 0 = no limit */
-    uint64_t settle_last;        /* where a settlement in slices ends */
+    uint64_t settle_from;        /* where a settlement in slices stands … */
+    uint64_t settle_last;        /* … and where it ends */
     size_t n_consumer_unsettled; /* unsettled entries that a consumer was handed */
 
     bool confirm;

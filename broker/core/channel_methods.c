@@ -91,13 +91,23 @@ const struct reply *on_tx_commit(struct channel *ch, const struct method *m, str
     return NULL;
 }
 
+static bool channel_rollback_some(struct channel *ch, void *state, unsigned *work)
+{
+    (void)state;
+    if (!tx_rollback_some(ch, work))
+        return false;
+    struct method ok = {.id = METHOD_tx_rollback_ok};
+    replies_method(ch, &ok, 0);
+    return true;
+}
+
 const struct reply *on_tx_rollback(struct channel *ch, const struct method *m, struct fault *f)
 {
     (void)m;
     if (ch->tx == NULL)
         return channel_not_transactional(f);
-    tx_rollback(ch);
-    struct method ok = {.id = METHOD_tx_rollback_ok};
-    replies_method(ch, &ok, 0);
+    unsigned work = TURN_WORK_MAX;
+    if (!channel_rollback_some(ch, NULL, &work))
+        parking_job(ch, channel_rollback_some, NULL);
     return NULL;
 }

@@ -185,10 +185,16 @@ static bool core_run_link(struct core_link *link, unsigned *work)
 
 /* ---- The rest of a turn ---- */
 
-static void core_run_waiting(struct core *core)
+/* True when a reply that may go found no room in its ring: the I/O side will soon have made some.
+ */
+static bool core_run_waiting(struct core *core)
 {
-    LIST_EACH(&core->waiting, node)
-        replies_flush(CONTAINER_OF(node, struct channel, replies.in_flush));
+    bool full = false;
+    LIST_EACH(&core->waiting, node) {
+        struct channel *ch = CONTAINER_OF(node, struct channel, replies.in_flush);
+        full |= !replies_flush(ch) && replies_due(ch);
+    }
+    return full;
 }
 
 static void core_run_jobs(struct core *core, unsigned *work)
@@ -280,7 +286,7 @@ bool core_step(struct core *core)
     core_run_dead_queues(core, &work);
     more |= !garbage_free_some(core, &work);
     more |= !vhost_work(core->vhost, &work);
-    core_run_waiting(core);
+    more |= core_run_waiting(core);
     for (struct list *node; (node = list_first(&core->orders)) != NULL;)
         if (!session_flush_orders(CONTAINER_OF(node, struct session, in_orders)))
             break;
@@ -289,7 +295,8 @@ bool core_step(struct core *core)
     core->stats.turns++;
     if (TURN_WORK_MAX - work > core->stats.work_max)
         core->stats.work_max = TURN_WORK_MAX - work;
-    return more || work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues);
+    return more || work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
+           !list_empty(&core->active_queues) || !list_empty(&core->orders);
 }
 
 /* ---- Services ---- */

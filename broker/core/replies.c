@@ -243,3 +243,10 @@ bool replies_flush(struct channel *ch)
     list_remove(&ch->replies.in_flush);
     return true;
 }
+
+bool replies_due(const struct channel *ch)
+{
+    const struct deque *list = &ch->replies.list;
+    return list->n != 0 &&
+           ((struct waiting_reply *)deque_at(list, 0))->batch <= replies_core(ch)->durable;
+}

@@ -62,4 +62,7 @@ void replies_drop_all(struct channel *ch);
 /* Sends what may go. True when the list is empty. The channel may be retired by it. */
 bool replies_flush(struct channel *ch);
 
+/* Is the first reply in the list held back by nothing but room? */
+bool replies_due(const struct channel *ch);
+
 #endif

@@ -82,6 +82,26 @@ static bool settle_continue(struct channel *ch, void *state, unsigned *work)
     return settle_some(ch, ch->settle_last, how, work);
 }
 
+/* The same in a transaction: the entries are held for its commit. */
+static bool settle_hold_some(struct channel *ch, void *state, unsigned *work)
+{
+    enum settle how = (enum settle)(uintptr_t)state;
+    struct fault f = {.class_id = 60, .method_id = 120};
+    struct unsettled_entry *e = unsettled_after(&ch->unsettled, ch->settle_from);
+    for (; e != NULL && unsettled_tag(e) <= ch->settle_last;
+         e = unsettled_after(&ch->unsettled, ch->settle_from)) {
+        if (*work == 0)
+            return false;
+        --*work;
+        ch->settle_from = unsettled_tag(e);
+        if (!unsettled_held(e) && tx_settle(ch, e, how, &f) != NULL) {
+            session_fail(ch->session, ch, &f);
+            return true;
+        }
+    }
+    return true;
+}
+
 const struct reply *settle_up_to(struct channel *ch, uint64_t tag, enum settle how, struct fault *f)
 {
     if (tag != 0) {
@@ -89,20 +109,11 @@ const struct reply *settle_up_to(struct channel *ch, uint64_t tag, enum settle h
         if (e == NULL || unsettled_held(e))
             return settle_unknown(tag, f);
     }
-    uint64_t last = tag == 0 ? ch->last_tag : tag;
-    if (ch->tx != NULL) {
-        const struct reply *bad = NULL;
-        struct unsettled_entry *e = unsettled_first(&ch->unsettled);
-        for (; bad == NULL && e != NULL && unsettled_tag(e) <= last;
-             e = unsettled_after(&ch->unsettled, unsettled_tag(e)))
-            if (!unsettled_held(e))
-                bad = tx_settle(ch, e, how, f);
-        return bad;
-    }
     unsigned work = TURN_WORK_MAX;
-    if (!settle_some(ch, last, how, &work)) {
-        ch->settle_last = last;
-        parking_job(ch, settle_continue, (void *)(uintptr_t)how);
-    }
+    park_job job = ch->tx == NULL ? settle_continue : settle_hold_some;
+    ch->settle_from = 0;
+    ch->settle_last = tag == 0 ? ch->last_tag : tag;
+    if (!job(ch, (void *)(uintptr_t)how, &work))
+        parking_job(ch, job, (void *)(uintptr_t)how);
     return NULL;
 }

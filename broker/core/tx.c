@@ -149,18 +149,21 @@ void tx_commit(struct channel *ch)
         parking_job(ch, tx_commit_some, NULL);
 }
 
-void tx_rollback(struct channel *ch)
+bool tx_rollback_some(struct channel *ch, unsigned *work)
 {
     struct tx *tx = ch->tx;
-    while (tx->publishes.n != 0)
+    for (; *work != 0 && tx->publishes.n != 0; --*work)
         tx_drop_publish(ch);
-    while (tx->settlements.n != 0) {
+    for (; *work != 0 && tx->settlements.n != 0; --*work) {
         struct tx_settlement *s = fifo_front(&tx->settlements);
         unsettled_hold(unsettled_find(&ch->unsettled, s->tag), false);
         fifo_pop(&tx->settlements);
     }
+    if (tx->publishes.n != 0 || tx->settlements.n != 0)
+        return false;
     tx->bytes = 0;
     tx->durable = false;
+    return true;
 }
 
 void tx_free(struct channel *ch)

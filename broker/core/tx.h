@@ -34,8 +34,8 @@ const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enu
 /* Begins the commit; commit-ok is owed when it is done. */
 void tx_commit(struct channel *ch);
 
-/* Forgets what is held. */
-void tx_rollback(struct channel *ch);
+/* Forgets what is held, counting `*work` down. True when nothing is. */
+bool tx_rollback_some(struct channel *ch, unsigned *work);
 
 /* The channel is no longer transactional. Nothing may be held. */
 void tx_free(struct channel *ch);
