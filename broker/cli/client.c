@@ -245,12 +245,14 @@ static enum err client_take_frame(struct client *c, struct method *m)
     uint32_t size;
     struct span payload;
     m->id = METHOD_NONE;
-    if (!take_u8(&in, &type) || !take_u16(&in, &channel) || !take_u32(&in, &size) ||
-        !take_span(&in, size, &payload))
+    if (!take_u8(&in, &type))
         return OK;
-    if (in.size == 0)
+    bool spoken = type == FRAME_METHOD || type == FRAME_HEADER || type == FRAME_BODY ||
+                  type == FRAME_HEARTBEAT;
+    if (spoken && (!take_u16(&in, &channel) || !take_u32(&in, &size) ||
+                   !take_span(&in, size, &payload) || in.size == 0))
         return OK;
-    if (type == 'A' || in.at[0] != FRAME_END) {
+    if (!spoken || in.at[0] != FRAME_END) {
         snprintf(c->why, sizeof(c->why), "what answers does not speak AMQP 0-9-1");
         return ERR_IO;
     }

@@ -19,7 +19,7 @@
 /* Output that has not moved for so long belongs to a peer that is gone. */
 #define CONN_STUCK_NS (30 * NS_PER_S)
 
-enum { CONN_READ_MIN = 16 * 1024, CONN_READ_MAX = READ_BLOCK_BYTES, CONN_PARTS_PER_WRITE = 64 };
+enum { CONN_READ_MIN = 16 * 1024, CONN_READ_MAX = 64 * 1024, CONN_PARTS_PER_WRITE = 64 };
 
 #define CONN_STATE_ROW(name, next) [name] = next,
 static const unsigned CONN_NEXT[] = {CONN_STATES(CONN_STATE_ROW)};

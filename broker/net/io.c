@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "broker/net/io_priv.h"
 
-enum { IO_TIMERS_PER_TURN = 256, IO_BUFFER_KEEP = 128 * 1024 };
+enum { IO_TIMERS_PER_TURN = 256 };
 
 enum err io_new(struct io **out, const struct io_options *options)
 {
@@ -99,18 +99,21 @@ void io_block_use(struct io *io, size_t size)
 
 void io_lend_buffer(struct io *io, struct buf *b)
 {
-    if (b->bytes == NULL && io->n_spare != 0)
-        *b = io->spare[--io->n_spare];
+    if (b->bytes != NULL || io->n_spare == 0)
+        return;
+    *b = io->spare[--io->n_spare];
+    io->spare_bytes -= b->capacity;
 }
 
 void io_return_buffer(struct io *io, struct buf *b)
 {
     if (b->bytes == NULL)
         return;
-    if (io->n_spare == IO_SPARE_BUFFERS || b->capacity > IO_BUFFER_KEEP) {
+    if (io->n_spare == IO_SPARE_BUFFERS || io->spare_bytes + b->capacity > IO_SPARE_BYTES) {
         buf_fini(b);
         return;
     }
+    io->spare_bytes += b->capacity;
     io->spare[io->n_spare++] = *b;
     buf_init(b);
 }

@@ -6,7 +6,8 @@
 #include "broker/net/conn.h"
 #include "broker/net/io.h"
 
-enum { IO_BLOCKS = 4, IO_SPARE_BUFFERS = 64 };
+/* Output buffers that wait for the next connection: as many as fit in IO_SPARE_BYTES. */
+enum { IO_BLOCKS = 4, IO_SPARE_BUFFERS = 64, IO_SPARE_BYTES = 4 * 1024 * 1024 };
 
 /* What sockets are read into. Free again once the core has released the ring up to `used_until`. */
 struct io_block {
@@ -27,6 +28,7 @@ struct io {
     unsigned block_at;
     struct buf spare[IO_SPARE_BUFFERS];
     unsigned n_spare;
+    size_t spare_bytes;
 };
 
 /* At least `size` bytes to read into, with their number in `*room`; NULL while the core holds all
