@@ -13,6 +13,14 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&log_level_max, (int)level, memory_order_relaxed);
 }
 
+/* Texts hold names that peers chose: none may end the line or steer a terminal. */
+static void log_tame(char *text)
+{
+    for (; *text != 0; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 void log_event(enum log_id id, const char *format, ...)
 {
 #define LOG_ROW(id, level, meaning) [id] = {#id, LOG_LEVEL_##level},
@@ -29,6 +37,7 @@ void log_event(enum log_id id, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    log_tame(text);
     struct timespec now;
     struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);

@@ -439,6 +439,9 @@ static void conn_part(struct conn *c, uint16_t channel, struct span payload)
 
 void conn_content(struct conn *c, const struct out_content *out)
 {
+    /* Once the socket is gone the core lets go of what is in flight: the message may not be there. */
+    if (c->socket == NULL)
+        return;
     const struct message *m = out->message;
     struct span body = message_body(m);
     size_t body_max = c->wire.frame_max - FRAME_OVERHEAD;

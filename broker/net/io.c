@@ -58,6 +58,8 @@ void io_on_accept(void *arg, struct loop_socket *socket, bool loopback)
 {
     struct io *io = arg;
     struct conn *c;
+    /* The loop may have slept for long since the last turn: deadlines count from now. */
+    io->now_ns = env_now_ns(io->options.env);
     if (conn_new(&c, io, socket, loopback) != OK) {
         log_event(LOG_ACCEPT_FAILED, "reason=\"out of memory\"");
         loop_close(socket);

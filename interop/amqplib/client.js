@@ -293,20 +293,6 @@ check('two hundred channels on one connection', () => connected(async (connectio
   await waitCounts(channels[0], queue, 199, 0);
 }));
 
-check('direct reply-to', () => connected((one) => connected(async (two) => {
-  const [client, server] = [await channelOf(one), await channelOf(two)];
-  const queue = await temporaryQueue(server);
-  await server.consume(queue, (message) => {
-    server.sendToQueue(message.properties.replyTo, Buffer.from('answer'),
-      { correlationId: message.properties.correlationId });
-  }, { noAck: true });
-  const answers = await Consumer.start(client, 'amq.rabbitmq.reply-to', { noAck: true });
-  client.sendToQueue(queue, Buffer.from('question'),
-    { replyTo: 'amq.rabbitmq.reply-to', correlationId: '7' });
-  await answers.expect(['answer']);
-  assert.equal(answers.got[0].properties.correlationId, '7');
-})));
-
 check('the callback interface', () => within(WAIT_MS, new Promise((resolve, reject) => {
   const step = (next) => (error, value) => (error ? reject(error) : next(value));
   callbackApi.connect(URL, step((connection) => {

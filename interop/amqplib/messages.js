@@ -156,17 +156,6 @@ check('mandatory: an unroutable message is returned before its confirm', () =>
     });
   }));
 
-check('CC and BCC route to further queues, and only BCC is taken off', () =>
-  withChannel(async (channel) => {
-    const queues = [];
-    for (let i = 0; i < 3; i++) queues.push(await temporaryQueue(channel));
-    channel.sendToQueue(queues[0], Buffer.from('all'), { CC: queues[1], BCC: [queues[2]] });
-    for (const queue of queues) {
-      const message = await channel.get(queue, { noAck: true });
-      assert.deepEqual(message.properties.headers, { CC: [queues[1]] });
-    }
-  }));
-
 check('nack and reject with requeue: redelivered, in the old place', () =>
   withChannel(async (channel) => {
     const queue = await temporaryQueue(channel);

@@ -4,6 +4,7 @@
 from typing import NamedTuple
 
 import differences
+from fold import ORDER_REMARK
 
 
 class Difference(NamedTuple):
@@ -19,6 +20,12 @@ def without_silence(lines_by_channel):
     return {channel: lines for channel, lines in lines_by_channel.items() if lines}
 
 
+def without_remarks(lines_by_channel):
+    """The reference's answer to a step: what it orders strangely does not count."""
+    return without_silence({channel: [line for line in lines if not line.startswith(ORDER_REMARK)]
+                            for channel, lines in lines_by_channel.items()})
+
+
 def first_difference(theirs, ours):
     """The first unexplained difference, and the names of the entries that explained others.
 
@@ -27,7 +34,7 @@ def first_difference(theirs, ours):
     """
     explained = []
     for index, (their_step, our_step) in enumerate(zip(theirs, ours)):
-        their_step, our_step = without_silence(their_step), without_silence(our_step)
+        their_step, our_step = without_remarks(their_step), without_silence(our_step)
         if their_step == our_step:
             continue
         entry = differences.explain(their_step, our_step)
@@ -41,5 +48,5 @@ def first_difference(theirs, ours):
 
 def same_until(first, second, step):
     """Whether two transcripts agree up to a step, that step included."""
-    return all(without_silence(one) == without_silence(other)
+    return all(without_remarks(one) == without_remarks(other)
                for one, other in zip(first[:step + 1], second[:step + 1]))

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Optional
 
 import compare
+import report
 from player import Player
 from shrink import shrink
 
 N_REPLAYS = 2
-SHRINK_SECONDS = 20.0
+SHRINK_SECONDS = 30.0
 
 
 class Verdict(NamedTuple):
@@ -22,6 +23,7 @@ class Verdict(NamedTuple):
     steps: tuple = ()
     indexes: tuple = ()
     transcript: tuple = ()
+    signature: str = ""
 
 
 class Contest:
@@ -32,6 +34,7 @@ class Contest:
         self.subject = subject
         self.shrinks = shrinks
         self.pool = ThreadPoolExecutor(2)
+        self.seen = set()
 
     def play(self, broker, session, steps):
         """One play on one broker. A broker of ours that died is started again for the next."""
@@ -67,9 +70,12 @@ class Contest:
             return Verdict(True, unstable, tuple(explained))
         note = f"differs at step {indexes[difference.step]}" if difference.step < len(indexes) \
             else "differs after the last step"
-        return self.shortened(session, indexes[:difference.step + 1],
-                              Verdict(False, note, tuple(explained), difference, tuple(steps),
-                                      tuple(indexes), tuple(theirs)))
+        verdict = Verdict(False, note, tuple(explained), difference, tuple(steps), tuple(indexes),
+                          tuple(theirs), report.signature(difference))
+        if not self.shrinks or verdict.signature in self.seen:
+            return verdict
+        self.seen.add(verdict.signature)
+        return self.shortened(session, indexes[:difference.step + 1], verdict)
 
     def is_unstable(self, session, steps, theirs, ours, difference):
         """A word about it when the reference does not repeat its own answers up to the
@@ -85,8 +91,6 @@ class Contest:
 
     def shortened(self, session, indexes, verdict):
         """The verdict with as few steps as still show a difference."""
-        if not self.shrinks:
-            return verdict
         best = [verdict]
 
         def still_fails(candidate):
@@ -99,6 +103,7 @@ class Contest:
                                        indexes=tuple(candidate), transcript=tuple(theirs))
             return True
 
-        if still_fails(indexes):
+        last, setup = indexes[-1:], indexes[:1]
+        if not still_fails(last) and not still_fails(setup + last) and still_fails(indexes):
             shrink(indexes, still_fails, SHRINK_SECONDS)
         return best[0]

@@ -23,6 +23,8 @@ TABLE = (
     ("slow_handshakes", True, "begin connections in ways that RabbitMQ answers after 3 s"),
     ("drops", True, "end TCP connections without a word"),
     ("endings", True, "end sessions with steps whose difference is kept on purpose"),
+    ("shared_ends", False, "end connections that have several channels: what one of them gives "
+     "back may reach a consumer of another that is about to end"),
     ("message_ttl", False, "let messages and queues expire"),
     ("max_length", False, "let queues overflow"),
     ("message_priority", False, "publish with priorities to queues with x-max-priority"),

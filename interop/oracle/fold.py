@@ -12,9 +12,13 @@ import hashlib
 import re
 
 import codec
+from differences import fold_term_breaks
 
 GENERATED = re.compile(r"amq\.(gen|ctag)-[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])")
 UNKNOWN_TAG = re.compile(r"(unknown delivery tag )(\d+)")
+# Begins a remark about an order that no broker should produce. RabbitMQ does at times (a delivery
+# may follow channel.close), so the comparison ignores remarks about the reference.
+ORDER_REMARK = "[order]"
 CHANNEL_ENDS = ("channel.close", "channel.close-ok")
 CONNECTION_ENDS = ("connection.close", "connection.close-ok")
 SERVER_IDENTITY = {"product", "version", "cluster_name", "platform", "copyright", "information"}
@@ -101,7 +105,7 @@ class Folder:
             elif name == "mechanisms":
                 value = " ".join(sorted(value.split()))
             if isinstance(value, str):
-                value = repr(self.fold_text(value, tags))
+                value = f"'{printable(self.fold_text(value, tags))}'"
             words.append(f"{name}={value}")
         if event.header is not None:
             words += content_words(event)
@@ -109,11 +113,18 @@ class Folder:
 
     def fold_text(self, text, tags):
         """Folds generated names and the renumbered delivery tags inside a text."""
-        text = self.names.fold(text)
+        text = fold_term_breaks(self.names.fold(text))
         if tags is None:
             return text
         return UNKNOWN_TAG.sub(lambda match: match.group(1) + str(
             tags.canonical_of.get(int(match.group(2)), match.group(2))), text)
+
+
+def printable(text):
+    """The text with control characters and bytes that are not UTF-8 written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def number_deliveries(events, channel):
@@ -173,19 +184,19 @@ def misordered(events):
     for event in events:
         consumer = event.fields.get("consumer_tag")
         if closed and event.name[0] != "[" and event.name not in CHANNEL_ENDS:
-            yield f"[{event.name} after the end of the channel]"
+            yield f"{ORDER_REMARK} {event.name} after the end of the channel"
         if event.name == "basic.consume-ok":
             awaiting.discard(consumer)
             cancelled.discard(consumer)
         elif event.name == "basic.cancel-ok":
             cancelled.add(consumer)
         elif event.name == "basic.deliver" and consumer in awaiting:
-            yield "[delivery before its consume-ok]"
+            yield f"{ORDER_REMARK} delivery before its consume-ok"
         elif event.name == "basic.deliver" and consumer in cancelled:
-            yield "[delivery after its cancel-ok]"
+            yield f"{ORDER_REMARK} delivery after its cancel-ok"
         closed = closed or event.name in CHANNEL_ENDS
     if confirms_before_returns(events):
-        yield "[confirm before its return]"
+        yield f"{ORDER_REMARK} confirm before its return"
 
 
 def confirms_before_returns(events):

@@ -11,6 +11,12 @@ import topology_steps
 from steps import ConnectOptions, Step
 from values import Context
 
+# What costs the connection, always or perhaps.
+FATAL = (channel_steps.close_connection, channel_steps.drop_connection,
+         channel_steps.refused_channel_call, channel_steps.misuse, frame_steps.broken_frame,
+         frame_steps.misplaced_frame, frame_steps.unfinished_content,
+         frame_steps.broken_arguments, frame_steps.broken_table)
+
 # weight, what makes the step, the feature it needs
 STEPS = (
     (8.0, topology_steps.queue_declare, None), (5.0, topology_steps.exchange_declare, None),
@@ -23,16 +29,16 @@ STEPS = (
     (14.0, message_steps.settle, None), (1.5, message_steps.recover, None),
     (3.0, message_steps.qos, None), (7.0, message_steps.burst, None),
     (4.0, channel_steps.transaction, "transactions"), (2.0, channel_steps.confirm, "confirms"),
-    (1.2, channel_steps.close_channel, None), (0.4, channel_steps.close_connection, None),
-    (0.4, channel_steps.drop_connection, "drops"), (0.5, channel_steps.harmless_call, None),
-    (0.4, channel_steps.refused_channel_call, "misuse"), (0.4, channel_steps.misuse, "misuse"),
+    (1.2, channel_steps.close_channel, None), (0.8, channel_steps.close_connection, None),
+    (0.8, channel_steps.drop_connection, "drops"), (0.5, channel_steps.harmless_call, None),
+    (0.8, channel_steps.refused_channel_call, "misuse"), (0.8, channel_steps.misuse, "misuse"),
     (0.4, channel_steps.handshake, "handshakes"),
     (0.05, channel_steps.slow_handshake, "slow_handshakes"),
-    (0.35, frame_steps.broken_frame, "broken_frames"),
-    (0.35, frame_steps.misplaced_frame, "broken_frames"),
-    (0.2, frame_steps.unfinished_content, "broken_frames"),
-    (0.2, frame_steps.broken_arguments, "broken_frames"),
-    (0.2, frame_steps.broken_table, "broken_tables"), (0.2, frame_steps.unusual_bits, None),
+    (0.7, frame_steps.broken_frame, "broken_frames"),
+    (0.7, frame_steps.misplaced_frame, "broken_frames"),
+    (0.4, frame_steps.unfinished_content, "broken_frames"),
+    (0.4, frame_steps.broken_arguments, "broken_frames"),
+    (0.4, frame_steps.broken_table, "broken_tables"), (0.2, frame_steps.unusual_bits, None),
 )
 
 # Each session leans towards one side of the protocol: what these make is more likely in it.
@@ -62,7 +68,9 @@ class Session(NamedTuple):
 def make_session(seed, n_steps, features):
     """The session of a seed. The same seed, length and features always give the same session."""
     context = Context(seed, features)
-    options = tuple(connect_options(context) for _ in range(context.pick((1, 2, 2, 3))))
+    options = tuple(connect_options(context) for _ in range(context.pick((2, 2, 3))))
+    context.mortal_slots = {slot for slot in range(len(options)) if context.has("shared_ends")
+                            or context.chance(0.5)}
     makers, weights = weighted_makers(context)
     steps = [Step(0, 1, topology_steps.setup(context, context.pick((1, 2, 3, 4)),
                                              context.pick((2, 4, 5))))]
@@ -103,8 +111,11 @@ def connect_options(context):
 def make_step(context, maker, n_slots):
     """A step by one of the clients on one of its channels, or None when it makes no sense now."""
     slot = min(context.pick((0, 0, 1, 2)), n_slots - 1)
-    channel = (slot, context.pick((1, 1, 1, 2, 2, 3)))
+    several = slot not in context.mortal_slots or context.has("shared_ends")
+    channel = (slot, context.pick((1, 1, 1, 2, 2, 3)) if several else 1)
     context.channel = channel
+    if maker in FATAL and not context.may_end(channel):
+        return None
     made = maker(context, channel)
     if made is None or isinstance(made, Step):
         return made

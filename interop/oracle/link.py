@@ -58,17 +58,17 @@ class Link:
                 return frame
             self.receive(deadline - time.monotonic())
 
-    def wait_for_end(self, deadline_s):
-        """Whether the broker ends the connection in time, as a word. A reset counts as an end: it
-        only says that bytes of ours were still on their way."""
+    def ends_within(self, deadline_s):
+        """Whether the broker ends the connection in time. A reset counts as an end: it only says
+        that bytes of ours were still on their way."""
         deadline = time.monotonic() + deadline_s
         try:
             while True:
                 self.receive(deadline - time.monotonic())
         except LinkClosed:
-            return "end of connection"
+            return True
         except LinkSilent:
-            return "connection still open"
+            return False
 
     def end_sending(self):
         """Half-closes, which is what a client that vanished looks like."""

@@ -17,13 +17,13 @@ def publish_call(context):
                                   "mandatory": int(context.chance(0.35))}, context.content())
 
 
-def publish(context, _channel):
+def publish(context, channel):
     """A publish; now and then one that must be refused."""
     call = publish_call(context)
     dice = context.random.random()
-    if dice < 0.90:
-        return (call,)
-    return (context.pick((refused_property, refused_property, immediate))(context, call),)
+    if dice < 0.02 and context.may_end(channel):
+        return (call._replace(fields={**call.fields, "immediate": 1}),)
+    return (refused_property(context, call) if dice > 0.93 else call,)
 
 
 def refused_property(context, call):
@@ -38,17 +38,12 @@ def refused_property(context, call):
     return call._replace(content=Content(context.pick(choices), b"refused"))
 
 
-def immediate(_context, call):
-    """The call with the flag that no broker of this family honours."""
-    return call._replace(fields={**call.fields, "immediate": 1})
-
-
 def consume(context, channel):
     """Starts a consumer."""
     taken = context.tags.setdefault(channel, [])
     fresh = [tag for tag in ("c1", "c2", "c3", "c4", "é") if tag not in taken]
     tag = context.pick(fresh) if fresh and context.chance(0.7) else ""
-    if taken and context.chance(0.03):
+    if taken and context.chance(0.04) and context.may_end(channel):
         tag = context.pick(taken)
     fields = {"queue": context.queue(), "consumer_tag": tag, "no_ack": int(context.chance(0.3)),
               "exclusive": int(context.chance(0.06) or not context.has("several_consumers")),
@@ -112,17 +107,18 @@ def settle(context, _channel):
     return (settle_call(context),)
 
 
-def recover(context, _channel):
+def recover(context, channel):
     """Asks for everything outstanding again; requeue=false is refused."""
     name = "basic.recover" if context.chance(0.7) else "basic.recover-async"
-    return (Call(name, {"requeue": int(context.chance(0.93))}),)
+    requeue = int(context.chance(0.9) or not context.may_end(channel))
+    return (Call(name, {"requeue": requeue}),)
 
 
-def qos(context, _channel):
+def qos(context, channel):
     """Sets a prefetch limit, per consumer or for the channel."""
     fields = {"prefetch_count": context.pick((0, 1, 1, 2, 3, 10, 65535)),
               "global": int(context.has("global_qos") and context.chance(0.3))}
-    if context.chance(0.03):
+    if context.chance(0.05) and context.may_end(channel):
         fields["prefetch_size"] = context.pick((1, 4294967295))
     return (Call("basic.qos", fields),)
 

@@ -194,13 +194,13 @@ class Player:
 
     # -- endings ----------------------------------------------------------------------------
 
-    @staticmethod
-    def drop(connection, last_words):
+    def drop(self, connection, last_words):
         """Vanishes, and waits until the broker has noticed."""
         if connection.link is not None:
             connection.link.send(last_words)
             connection.link.end_sending()
-            connection.link.wait_for_end(END_DEADLINE_S)
+            if not connection.link.ends_within(END_DEADLINE_S):
+                self.receiver.note(connection, 0, "[the vanished client is not noticed]")
             connection.lost()
 
     def clean_up(self):

@@ -4,6 +4,7 @@
 import differences
 from steps import show_step
 
+STEPS_SHOWN_MAX = 12
 OPENING = ("connection.start ", "connection.tune ", "connection.open-ok", "channel.open-ok")
 
 
@@ -22,7 +23,7 @@ def show_difference(names, difference, out):
     only_theirs = differences.only_in_first(theirs, ours)
     only_ours = differences.only_in_first(ours, theirs)
     for line in theirs:
-        if line not in only_theirs:
+        if line not in only_theirs and not line.split(" ", 1)[1].startswith(OPENING):
             out(f"        {'both':9} {line}")
     for label, lines in ((names[0], only_theirs), (names[1], only_ours)):
         for line in lines or ["(nothing else)"]:
@@ -35,8 +36,12 @@ def show_difference(names, difference, out):
 
 
 def show_failure(names, steps, transcript, difference, out):
-    """Prints the steps up to the difference with their common answers, then the difference."""
-    for index, step in enumerate([*steps, None][:difference.step + 1]):
+    """Prints the steps up to the difference with their common answers, then the difference. Of a
+    long session only the last steps are shown."""
+    first = max(0, difference.step - STEPS_SHOWN_MAX)
+    if first:
+        out(f"    ({first} steps before)")
+    for index, step in list(enumerate([*steps, None]))[first:difference.step + 1]:
         out("    " + (show_step(step) if step is not None else "(the end of the session)"))
         if index < difference.step:
             show_lines("both", transcript[index], out)

@@ -118,7 +118,7 @@ def changed_exchange(context, fields):
                {"arguments": [*fields["arguments"], ("x-foo", "I", 1)]}]
     if context.has("alternate_exchanges"):
         wrong = ("alternate-exchange", *context.pick((("I", 1), ("t", 1), ("V", None), ("F", []),
-                                                      ("x", "a"), ("D", (1, 2)), ("d", 1.5))))
+                                                      ("x", "a"), ("d", 1.5))))
         changes += [{"arguments": [alternate]}, {"arguments": []}, {"arguments": [wrong]},
                     {"arguments": [wrong], "exchange": f"{context.prefix}fresh"}]
     return context.pick(changes)

@@ -57,6 +57,7 @@ class Context:
         self.bindings = []
         self.channel = None
         self.has_declared = set()
+        self.mortal_slots = set()
 
     # -- chance -----------------------------------------------------------------------------
 
@@ -71,6 +72,11 @@ class Context:
     def has(self, feature):
         """Whether sessions may touch a group of behaviour."""
         return feature in self.features
+
+    def may_end(self, channel):
+        """Whether a step may cost the connection. One that has several channels mostly lives on:
+        which of them ends first is up to a broker, and can be seen by the others."""
+        return channel[0] in self.mortal_slots
 
     # -- plans: what a name is meant to be, so that declaring it again mostly agrees --------
 

@@ -334,19 +334,6 @@ def many_channels():
               sorted(b"%d" % i for i in range(200)))
 
 
-@check("direct reply-to")
-def direct_reply_to():
-    with connected() as one, connected() as two:
-        client, server = one.channel(), two.channel()
-        queue = temporary_queue(server)
-        answers = Consumer(client, "amq.rabbitmq.reply-to", auto_ack=True)
-        publish(client, queue, b"question", reply_to="amq.rabbitmq.reply-to", correlation_id="7")
-        _, properties, _ = Consumer(server, queue, auto_ack=True).wait(1)[0]
-        publish(server, properties.reply_to, b"answer", correlation_id=properties.correlation_id)
-        method, properties, body = answers.wait(1)[0]
-        equal((body, properties.correlation_id, method.exchange), (b"answer", "7", ""))
-
-
 @check("heartbeats keep an idle connection open, and the server sends them")
 def heartbeat():
     with connected(heartbeat=1) as connection:

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/* tests/sim/world.h — the whole broker, its clients and its time, from one seed.
+ *
+ * world_run makes a broker of the product's own parts (I/O, links, core, store) over virtual
+ * sockets, and lets one thread call their step functions in an order drawn from the seed. Its
+ * shape is drawn too: everything on one thread as with io_threads = 0, threads that sleep and wake
+ * each other as with io_threads = 2, or no rule at all.
+ *
+ * Then the clients work, one small thing at a time; then they finish and leave (landing); then the
+ * janitor empties what is left; then the broker must be as it was.
+ *
+ * Thread: the one of the simulation.
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "base/env.h"
+#include "base/limits.h"
+#include "base/rng.h"
+#include "broker/core/core.h"
+#include "broker/net/io.h"
+#include "storage/store.h"
+#include "tests/sim/model.h"
+#include "tests/sim/net.h"
+
+enum { SIDES_MAX = 2, ACTORS_MAX = 12 };
+
+enum shape { SHAPE_FREE, SHAPE_INLINE, SHAPE_THREADS, SHAPE_COUNT };
+
+/* One I/O thread. */
+struct side {
+    struct link link;
+    struct loop *loop;
+    struct io *io;
+    unsigned phase;
+    bool asleep;
+    uint64_t wake_ns; /* of a sleeper's timer */
+};
+
+/* What the seed decides before anything happens. */
+struct plan {
+    enum shape shape;
+    size_t n_sides;
+    uint64_t delay_max;     /* steps until a batch is durable */
+    unsigned turn_work;     /* 0 = the broker's own */
+    uint64_t memory_limit;  /* 0 = none */
+    uint32_t frame_max;
+    unsigned n_owners;
+    unsigned n_traders;
+    unsigned n_vandals;
+    unsigned n_ops;         /* per client */
+    uint32_t body_max;
+    enum net_pace pace;     /* the smallest cut that sockets make */
+    bool check_each_step;
+    uint64_t tick_ns;       /* how much time a step takes at most */
+    uint16_t heartbeat_s;
+};
+
+struct actor;
+struct chan;
+
+struct world {
+    uint64_t seed;
+    struct rng rng;
+    struct plan plan;
+    struct net net;
+    struct env env;
+    uint64_t now_ns;
+    struct users users;
+    struct store *store;
+    struct rng store_rng;
+    uint64_t n_sealed; /* batches that the store has sealed */
+    struct side sides[SIDES_MAX];
+    struct loop *core_loop; /* what the core waits on when it has a thread of its own */
+    bool core_asleep;
+    bool core_more;
+    struct core *core;
+    struct model model;
+    struct actor *actors[ACTORS_MAX];
+    size_t n_actors;
+    struct deque chans; /* struct chan *, by number - 1 */
+    uint32_t n_names;   /* given to queues and exchanges */
+    uint32_t n_conns;
+    uint64_t step;
+    bool landing;
+    uint64_t landing_step;
+    uint64_t progress_step; /* when something last happened that a client waited for */
+};
+
+/* Runs a seed to its end; a finding ends the process. Returns the hash over all that happened. */
+uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps);
+
+/* A number from 0 to n-1 of the clients' part of the seed. */
+uint64_t world_draw(struct world *w, uint64_t n);
+bool world_chance(struct world *w, unsigned one_in);
+
+/* The batch that a record written now, or later, belongs to at the least. */
+uint64_t world_batch(const struct world *w);
+bool world_is_durable(const struct world *w, uint64_t batch);
+
+/* The step functions of the broker, in the shape of the plan (schedule.c). */
+void schedule_broker(struct world *w);
+
+/* Nothing of the broker would run until something happens outside. */
+bool schedule_is_idle(struct world *w);
+
+#endif
