@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/span.h"
 
 enum config_type { CONFIG_text, CONFIG_number, CONFIG_size, CONFIG_flag };
 
@@ -150,7 +151,8 @@ static enum err config_store(struct config *c, const struct config_row *row, con
     char *copy;
     switch (row->type) {
     case CONFIG_text:
-        copy = strlen(value) < CONFIG_TEXT_MAX ? strdup(value) : NULL;
+        copy = strlen(value) < CONFIG_TEXT_MAX ? (char *)(uintptr_t)span_dup(span_str(value)).at
+                                               : NULL;
         if (copy == NULL)
             return strlen(value) < CONFIG_TEXT_MAX ? ERR_NOMEM : ERR_SYNTAX;
         free(*(char **)at);
