@@ -29,7 +29,8 @@ void wire_init(struct wire *w, uint32_t frame_max, uint64_t body_size_max, uint3
     w->frame_max = frame_max;
     w->frame_max_ours = frame_max;
     w->body_size_max = body_size_max;
-    w->assembled_bytes_max = body_size_max * ASSEMBLY_MESSAGES_MAX;
+    /* A largest message comes with its method and its header. */
+    w->assembled_bytes_max = (body_size_max + 2 * (uint64_t)frame_max) * ASSEMBLY_MESSAGES_MAX;
     w->home = home;
     map_init(&w->assemblies);
 }
@@ -130,9 +131,22 @@ static enum wire_got wire_finish(struct wire *w, struct assembly *a, struct wire
     return WIRE_PUBLISH;
 }
 
+/* May this many bytes be added to what is unfinished? If not, the fault is in `ev`. */
+static bool wire_has_room(struct wire *w, uint64_t size, struct wire_event *ev)
+{
+    if (w->assembled_bytes + size <= w->assembled_bytes_max)
+        return true;
+    fault_set(&ev->fault, REPLY_RESOURCE_ERROR,
+              "unfinished contents of this connection exceed %llu bytes",
+              (unsigned long long)w->assembled_bytes_max);
+    return false;
+}
+
 static enum wire_got wire_begin_content(struct wire *w, const struct frame *frame,
                                         struct wire_event *ev)
 {
+    if (!wire_has_room(w, frame->payload.size, ev))
+        return wire_fault(w, ev, METHOD_NONE);
     struct assembly *a = assembly_new(frame->channel, frame->payload);
     if (a == NULL)
         return wire_out_of_memory(w, ev);
@@ -165,6 +179,8 @@ static enum wire_got wire_content_header(struct wire *w, struct assembly *a,
                   (unsigned long long)h.body_size, BODY_SIZE_CEILING);
         return wire_fault(w, ev, METHOD_NONE);
     }
+    if (!wire_has_room(w, frame->payload.size, ev))
+        return wire_fault(w, ev, METHOD_NONE);
     w->assembled_bytes += frame->payload.size;
     if (assembly_header(a, frame->payload, h.body_size, w->body_size_max, w->home) != OK)
         return wire_out_of_memory(w, ev);
@@ -201,12 +217,8 @@ static enum wire_got wire_fill_body(struct wire *w, struct span *in, struct wire
 {
     struct assembly *a = w->filling;
     struct span bytes = span_of(in->at, in->size < w->frame_left ? in->size : w->frame_left);
-    if (a->kept && w->assembled_bytes + bytes.size > w->assembled_bytes_max) {
-        fault_set(&ev->fault, REPLY_RESOURCE_ERROR,
-                  "unfinished contents of this connection exceed %llu bytes",
-                  (unsigned long long)w->assembled_bytes_max);
+    if (a->kept && !wire_has_room(w, bytes.size, ev))
         return wire_fault(w, ev, METHOD_NONE);
-    }
     wire_keep_snippet(w, bytes);
     if (assembly_body(a, bytes) != OK)
         return wire_out_of_memory(w, ev);
@@ -261,6 +273,10 @@ static bool wire_publish_in_place(const struct wire *w, uint16_t channel, struct
         (!wire_take_in_place(&rest, FRAME_BODY, channel, w->frame_max, &ev->body) ||
          ev->body.size != h.body_size))
         return false;
+    /* Where the way through an assembly would be a fault, this one must be too. */
+    if (w->assembled_bytes + ev->payload.size + ev->header.size + h.body_size >
+        w->assembled_bytes_max)
+        return false;
     ev->body_size = h.body_size;
     *in = rest;
     return true;
@@ -292,6 +308,11 @@ static enum wire_got wire_method(struct wire *w, const struct frame *frame, stru
         wire_follow_tune(w, &ev->method.connection_tune_ok);
     if (!method_info(ev->method.id)->content || frame->channel == 0)
         return WIRE_METHOD;
+    /* Nobody has a channel before tune-ok, and what is put together must be somebody's. */
+    if (!w->tuned) {
+        fault_set(&ev->fault, REPLY_UNEXPECTED_FRAME, "content before connection.tune-ok");
+        return wire_fault(w, ev, ev->method.id);
+    }
     if (wire_publish_in_place(w, frame->channel, in, ev))
         return WIRE_PUBLISH;
     return wire_begin_content(w, frame, ev);
@@ -302,7 +323,7 @@ static enum wire_got wire_whole_frame(struct wire *w, const struct frame *frame,
 {
     struct content_header h;
     bool known = frame->type == FRAME_METHOD || frame->type == FRAME_BODY ||
-                 frame->type == FRAME_HEARTBEAT ||
+                 (frame->type == FRAME_HEARTBEAT && frame->payload.size == 0) ||
                  (frame->type == FRAME_HEADER && content_header_take(frame->payload, &h));
     if (!known)
         return wire_frame_fault(w, ev, REPLY_FRAME_ERROR, frame, false, "unknown_frame");

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by every client's `run`, from inside the client's own folder. It gives the client a broker:
+# Sourced by every client's `run`, from inside the client's own folder; gives the client a broker:
 #
 #     cd "$(dirname "$0")" || exit 1
 #     . ../broker.sh

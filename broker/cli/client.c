@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -78,11 +79,8 @@ static bool client_parse_user(struct client_address *a, const char *at, const ch
 
 enum err client_address_parse(struct client_address *a, const char *uri)
 {
-    *a = (struct client_address){.host = "127.0.0.1",
-                                 .port = "5672",
-                                 .user = "guest",
-                                 .password = "guest",
-                                 .vhost = "/"};
+    *a = (struct client_address){
+        .host = "127.0.0.1", .port = "5672", .user = "guest", .password = "guest", .vhost = "/"};
     const char *scheme = "amqp://";
     if (strncmp(uri, scheme, strlen(scheme)) != 0)
         return ERR_SYNTAX;
@@ -366,8 +364,7 @@ enum err client_open(struct client *c, const struct client_address *a, uint32_t 
     if (e != OK)
         return e;
     uint32_t frame_max = m.connection_tune.frame_max;
-    c->frame_max =
-        frame_max == 0 || frame_max > FRAME_MAX_DEFAULT ? FRAME_MAX_DEFAULT : frame_max;
+    c->frame_max = frame_max == 0 || frame_max > FRAME_MAX_DEFAULT ? FRAME_MAX_DEFAULT : frame_max;
     struct method tune_ok = {
         .id = METHOD_connection_tune_ok,
         .connection_tune_ok = {m.connection_tune.channel_max, c->frame_max, 0}};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* broker/cli/perf_histogram.h — how often each duration occurred, to one part in 128.
  *
- * Values up to 255 have a bucket each; above that every power of two is cut into 128 buckets, so that
- * any value is known to within 0.8 % whatever its size. Recording is a few instructions.
+ * Values up to 255 have a bucket each; above that every power of two is cut into 128 buckets, so
+ * that any value is known to within 0.8 % whatever its size. Recording is a few instructions.
  *
  * Invariant: n is the sum of all counts.
  *

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum perf_type { PERF_text, PERF_count, PERF_real, PERF_flag };
 
@@ -32,12 +33,8 @@ static bool perf_store(struct perf_options *o, const struct perf_row *row, const
     char *end;
     errno = 0;
     switch (row->type) {
-    case PERF_text:
-        *(const char **)at = value;
-        return true;
-    case PERF_flag:
-        *(bool *)at = value != NULL && value[0] != 0;
-        return true;
+    case PERF_text: *(const char **)at = value; return true;
+    case PERF_flag: *(bool *)at = value != NULL && value[0] != 0; return true;
     case PERF_count:
         *(uint64_t *)at = strtoull(value, &end, 10);
         return end != value && *end == 0 && errno == 0 && strchr(value, '-') == NULL;

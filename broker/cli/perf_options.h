@@ -13,10 +13,10 @@
 #include "broker/cli/client.h"
 #include "broker/cli/perf_options.def"
 
-#define PERF_TYPE_text const char *
-#define PERF_TYPE_count uint64_t
-#define PERF_TYPE_real double
-#define PERF_TYPE_flag bool
+#define PERF_TYPE_text                                               const char *
+#define PERF_TYPE_count                                              uint64_t
+#define PERF_TYPE_real                                               double
+#define PERF_TYPE_flag                                               bool
 #define PERF_FIELD(type, field, letter, name, argument, value, help) PERF_TYPE_##type field;
 struct perf_options {
     PERF_OPTIONS(PERF_FIELD)

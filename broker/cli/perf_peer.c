@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "amqp/content.h"
@@ -291,10 +292,8 @@ static enum peer_got peer_method(struct peer *p, struct span *in, uint32_t size,
         break;
     case PEER_RETURN:
     case PEER_BLOCKED:
-    case PEER_UNBLOCKED:
-        break;
-    default:
-        return peer_odd_method(p, payload);
+    case PEER_UNBLOCKED: break;
+    default: return peer_odd_method(p, payload);
     }
     *in = rest;
     return PEER_TOOK;
@@ -446,7 +445,8 @@ enum err peer_close(struct peer *p)
     bool owes = p->role == PEER_CONSUMER && !p->shared->options->auto_ack && p->tag != p->tag_acked;
     if (owes && p->body_left == 0)
         e = peer_ack(p, true);
-    /* A producer that was stopped in the middle of a message finishes it: frames must stay whole. */
+    /* A producer that was stopped in the middle of a message finishes it: frames must stay whole.
+     */
     uint64_t begun = p->n_begun * p->message_size - p->sent_bytes;
     if (e == OK && p->role == PEER_PRODUCER && begun != 0) {
         size_t at = (size_t)(p->sent_bytes % p->block_size);

@@ -3,8 +3,9 @@
  *
  * A load generator that needs more CPU per message than the broker measures itself. So a producer
  * encodes a block of identical messages once and afterwards only hands pieces of the block to the
- * socket, and a consumer reads large pieces and looks at its deliveries where they lie. What differs
- * between messages (the time of sending, with `latency`) is patched into the block before it goes.
+ * socket, and a consumer reads large pieces and looks at its deliveries where they lie. What
+ * differs between messages (the time of sending, with `latency`) is patched into the block before
+ * it goes.
  *
  * Invariants: a producer's n_begun never exceeds n_granted; with confirms, n_begun - n_settled is
  * at most the window. A consumer's n_taken never exceeds n_granted.
@@ -29,8 +30,8 @@ struct peer_shared {
     uint64_t n_nacked;
     uint64_t n_returned;
     uint64_t n_delivered;
-    bool confirming;           /* producers wait for confirms (options.confirm != 0) */
-    struct histogram latency;  /* publish to delivery */
+    bool confirming;          /* producers wait for confirms (options.confirm != 0) */
+    struct histogram latency; /* publish to delivery */
     struct histogram to_confirm;
 };
 

@@ -24,6 +24,23 @@ uint64_t process_own_cpu_ns(void)
     return process_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+uint64_t process_all_cpu_ns(void)
+{
+    uint64_t user;
+    uint64_t nice;
+    uint64_t system;
+    uint64_t irq;
+    uint64_t softirq;
+    FILE *file = fopen("/proc/stat", "re");
+    if (file == NULL)
+        return 0;
+    int n = fscanf(file, "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %*u %*u %" SCNu64 " %" SCNu64,
+                   &user, &nice, &system, &irq, &softirq);
+    fclose(file);
+    uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+    return n == 5 ? (user + nice + system + irq + softirq) * tick_ns : 0;
+}
+
 static FILE *process_file(pid_t pid, const char *name)
 {
     char path[64];

@@ -34,4 +34,7 @@ uint64_t process_now_ns(void);
 /* CPU that this process itself has used. */
 uint64_t process_own_cpu_ns(void);
 
+/* CPU that all processes of the machine have used, by the kernel's tick; 0 when it is not told. */
+uint64_t process_all_cpu_ns(void);
+
 #endif

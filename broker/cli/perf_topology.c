@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/cli/perf_topology.h"
 
+#include <string.h>
+
 /* Copies `pattern` with the first %d replaced. */
 static void topology_name(const char *pattern, uint64_t number, char name[PERF_NAME_MAX])
 {
@@ -42,11 +44,10 @@ static enum err topology_declare_queue(const struct perf_options *o, struct clie
     char key[PERF_NAME_MAX];
     struct method m;
     topology_queue(o, index, name);
-    struct method declare = {
-        .id = METHOD_queue_declare,
-        .queue_declare = {.queue = span_str(name),
-                          .durable = o->persistent,
-                          .auto_delete = !o->keep && !o->persistent}};
+    struct method declare = {.id = METHOD_queue_declare,
+                             .queue_declare = {.queue = span_str(name),
+                                               .durable = o->persistent,
+                                               .auto_delete = !o->keep && !o->persistent}};
     enum err e = client_call(c, 1, &declare, METHOD_queue_declare_ok, &m);
     if (e != OK || o->exchange[0] == 0)
         return e;
@@ -88,8 +89,7 @@ enum err topology_delete(const struct perf_options *o, struct client *c)
     for (size_t i = 0; e == OK && i < topology_n_queues(o); i++) {
         char name[PERF_NAME_MAX];
         topology_queue(o, i, name);
-        struct method del = {.id = METHOD_queue_delete,
-                             .queue_delete = {.queue = span_str(name)}};
+        struct method del = {.id = METHOD_queue_delete, .queue_delete = {.queue = span_str(name)}};
         e = client_call(c, 1, &del, METHOD_queue_delete_ok, &m);
     }
     if (e == OK && topology_owns_exchange(o)) {

@@ -7,6 +7,7 @@
 #include "broker/core/dispatch.h"
 #include "broker/core/messages.h"
 #include "broker/core/settle.h"
+#include "broker/core/tx.h"
 #include "broker/core/vhost.h"
 
 /* ---- qos ---- */
@@ -24,12 +25,19 @@ const struct reply *on_basic_qos(struct channel *ch, const struct method *m, str
     if (q->prefetch_size != 0)
         return fault_set(f, REPLY_NOT_IMPLEMENTED, "prefetch_size!=0 (%u)", q->prefetch_size);
     if (q->global) {
+        /* As in RabbitMQ, a limit that is new counts everything outstanding at this moment, what
+         * basic.get fetched included, but not what a transaction holds; from then on it counts
+         * deliveries to consumers and their settlements. */
+        if (ch->channel_prefetch == 0)
+            ch->volume = ch->unsettled.n - tx_n_held(ch);
         ch->channel_prefetch = q->prefetch_count;
     } else {
         /* RabbitMQ's trap: asking for a limit per consumer takes the channel's away. */
         ch->consumer_prefetch = q->prefetch_count;
         ch->channel_prefetch = 0;
     }
+    if (ch->channel_prefetch == 0)
+        ch->volume = 0;
     basic_wake_waiting(ch);
     struct method ok = {.id = METHOD_basic_qos_ok};
     replies_method(ch, &ok, 0);

@@ -41,14 +41,14 @@ struct channel {
 
     uint64_t last_tag; /* delivery tag handed out last */
     struct unsettled unsettled;
-    struct map consumers;        /* by tag */
-    struct list consumer_list;   /* the same, in order */
-    struct list waiting;         /* consumers held back by the channel's prefetch */
-    uint32_t consumer_prefetch;  /* for consumers to come; 0 = no limit */
-    uint32_t channel_prefetch;   /* for all consumers together; 0 = no limit */
-    uint64_t settle_from;        /* where a settlement in slices stands … */
-    uint64_t settle_last;        /* … and where it ends */
-    size_t n_consumer_unsettled; /* unsettled entries that a consumer was handed */
+    struct map consumers;       /* by tag */
+    struct list consumer_list;  /* the same, in order */
+    struct list waiting;        /* consumers held back by the channel's prefetch */
+    uint32_t consumer_prefetch; /* for consumers to come; 0 = no limit */
+    uint32_t channel_prefetch;  /* for all consumers together; 0 = no limit */
+    uint64_t settle_from;       /* where a settlement in slices stands … */
+    uint64_t settle_last;       /* … and where it ends */
+    size_t volume;              /* what counts against channel_prefetch; see on_basic_qos */
 
     bool confirm;
     uint64_t n_published; /* since confirm.select */

@@ -117,7 +117,7 @@ bool consumer_check_ready(struct consumer *c)
         return true;
     if (c->prefetch != 0 && c->n_unsettled >= c->prefetch)
         return consumer_hold(c, CONSUMER_PREFETCH, NULL);
-    if (ch->channel_prefetch != 0 && ch->n_consumer_unsettled >= ch->channel_prefetch)
+    if (ch->channel_prefetch != 0 && ch->volume >= ch->channel_prefetch)
         return consumer_hold(c, CONSUMER_CHANNEL, &ch->waiting);
     return true;
 }
@@ -164,7 +164,7 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
     if (!c->no_ack) {
         message_ref(m);
         c->n_unsettled++;
-        ch->n_consumer_unsettled++;
+        ch->volume += ch->channel_prefetch != 0;
         q->n_unsettled++;
     }
     consumer_to_back(c, q);

@@ -165,6 +165,19 @@ static void handshake_open(struct session *s, const struct amqp_connection_open 
     session_order(s, ORDER_OPEN);
 }
 
+/* Once the limits are agreed the client can be told; before, RabbitMQ says nothing. */
+static void handshake_unexpected(struct session *s, const struct method *m)
+{
+    struct fault f = {.class_id = method_info(m->id)->class_id,
+                      .method_id = method_info(m->id)->method_id};
+    if (s->state != SESSION_OPEN) {
+        handshake_refuse(s, "unexpected method during the handshake");
+        return;
+    }
+    fault_set(&f, REPLY_CHANNEL_ERROR, "unexpected method in connection state opening");
+    session_fail(s, NULL, &f);
+}
+
 void handshake_method(struct session *s, const struct method *m)
 {
     if (s->state == SESSION_START && m->id == METHOD_connection_start_ok)
@@ -174,5 +187,20 @@ void handshake_method(struct session *s, const struct method *m)
     else if (s->state == SESSION_OPEN && m->id == METHOD_connection_open)
         handshake_open(s, &m->connection_open);
     else
-        handshake_refuse(s, "unexpected method during the handshake");
+        handshake_unexpected(s, m);
+}
+
+void handshake_channel_method(struct session *s, struct span payload)
+{
+    char octets[128];
+    struct fault f = {.class_id = 0, .method_id = 0};
+    if (s->state != SESSION_OPEN) {
+        handshake_refuse(s, "method on a channel during the handshake");
+        return;
+    }
+    bool cut = payload.size > 16;
+    fault_print_octets(octets, sizeof(octets), span_of(payload.at, cut ? 16 : payload.size), true);
+    fault_set(&f, REPLY_UNEXPECTED_FRAME, "type %d, %s octets = %s", FRAME_METHOD,
+              cut ? "first 16" : "all", octets);
+    session_fail(s, NULL, &f);
 }

@@ -14,6 +14,9 @@ MUST_USE enum err handshake_start(struct session *s);
 /* A method on channel 0 before the connection is open. */
 void handshake_method(struct session *s, const struct method *m);
 
+/* A method on any other channel before the connection is open. */
+void handshake_channel_method(struct session *s, struct span payload);
+
 /* The peer did what nobody does before the connection is open: no word, and its socket is closed in
  * a while. */
 void handshake_refuse(struct session *s, const char *why);

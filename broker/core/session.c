@@ -353,7 +353,7 @@ void session_on_method(struct session *s, struct in_method *ev)
         if (ev->head.channel == 0)
             handshake_method(s, m);
         else
-            handshake_refuse(s, "method on a channel during the handshake");
+            handshake_channel_method(s, ev->payload);
         return;
     }
     if (ev->head.channel == 0) {

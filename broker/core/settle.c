@@ -12,9 +12,10 @@ static void settle_consumer(struct channel *ch, uint32_t index)
         return;
     uint32_t generation;
     struct consumer *c = slots_at_index(&ch->session->core->consumers, index, &generation);
-    ch->n_consumer_unsettled--;
+    if (ch->volume != 0)
+        ch->volume--;
     consumer_settled(c);
-    if (ch->n_consumer_unsettled >= ch->channel_prefetch && ch->channel_prefetch != 0)
+    if (ch->channel_prefetch != 0 && ch->volume >= ch->channel_prefetch)
         return;
     for (struct list *node; (node = list_pop_front(&ch->waiting)) != NULL;)
         consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));

@@ -86,6 +86,11 @@ const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enu
     return NULL;
 }
 
+size_t tx_n_held(const struct channel *ch)
+{
+    return ch->tx == NULL ? 0 : ch->tx->settlements.n;
+}
+
 static void tx_drop_publish(struct channel *ch)
 {
     struct tx_publish *held = *(struct tx_publish **)fifo_front(&ch->tx->publishes);

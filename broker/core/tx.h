@@ -31,6 +31,9 @@ const struct reply *tx_publish(struct channel *ch, struct message *m /* taken */
 const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enum settle how,
                               struct fault *f);
 
+/* Settlements that are held; 0 on a channel that is not transactional. */
+size_t tx_n_held(const struct channel *ch);
+
 /* Begins the commit; commit-ok is owed when it is done. */
 void tx_commit(struct channel *ch);
 

@@ -26,7 +26,9 @@
 #include "broker/link/message.h"
 
 enum {
-    LINK_IN_ROOM = 192 * 1024, /* an event of the largest header frame and small body, copied */
+    /* Twice an event of the largest header frame and small body, copied: a record lies in one
+     * piece, so that what is left up to the end of the ring may be lost to it. */
+    LINK_IN_ROOM = 320 * 1024,
     LINK_OUT_ROOM = 64 * 1024,
     /* Frames of one out_bytes record at most; longer ones are cut into several. */
     LINK_BYTES_MAX = 16 * 1024,

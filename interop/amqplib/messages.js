@@ -34,7 +34,7 @@ const HEADERS = {
   bytes: Buffer.from([0, 1, 254, 255]),
   'bytes-empty': Buffer.alloc(0),
   table: { inner: { deep: [1, 'two', null] }, empty: {} },
-  array: [1, 300, 70000, 2 ** 40, 0.5, 'two', Buffer.from('x'), false, null, [5, [6]], { seven: 7 }],
+  array: [1, 300, 70000, 2 ** 40, 0.5, 'two', Buffer.from('x'), false, null, [5, [6]], { n: 7 }],
   'array-empty': [],
   ['k'.repeat(255)]: 'the longest name',
 };

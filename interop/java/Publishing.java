@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import com.rabbitmq.client.Channel;
+import com.rabbitmq.client.GetResponse;
 import com.rabbitmq.client.Return;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -95,8 +96,9 @@ final class Publishing {
         s.channel.txRollback();
         s.channel.txCommit();
         s.channel.close();
-        Session.same("redelivered, its ack undone",
-                Session.get(other, q, false).getEnvelope().isRedeliver(), true);
+        GetResponse left = Session.get(other, q, true);
+        Session.same("what is left", Session.text(left.getBody()), "kept");
+        Session.same("redelivered, its ack undone", left.getEnvelope().isRedeliver(), true);
         Session.holds(other, q);
     }
 

@@ -18,7 +18,8 @@
 
 static const char *running = "";
 
-static void give_up(int number) {
+static void give_up(int number)
+{
     static const char BEFORE[] = "not ok - ";
     static const char AFTER[] = ": no end\n";
     (void)number;
@@ -67,7 +68,8 @@ static const struct {
     {"heartbeat", check_heartbeat},
 };
 
-int main(void) {
+int main(void)
+{
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGALRM, give_up);
     int n_failed = 0;

@@ -8,7 +8,8 @@
 /* More than three heartbeat intervals of 1 s. */
 static const struct timeval IDLE = {.tv_sec = 3, .tv_usec = 500000};
 
-static const amqp_field_value_t *field(const amqp_table_t *table, const char *name) {
+static const amqp_field_value_t *field(const amqp_table_t *table, const char *name)
+{
     for (int i = 0; i < table->num_entries; i++) {
         amqp_bytes_t key = table->entries[i].key;
         if (key.len == strlen(name) && memcmp(key.bytes, name, key.len) == 0) {
@@ -18,11 +19,18 @@ static const amqp_field_value_t *field(const amqp_table_t *table, const char *na
     fail("the server properties have no %s", name);
 }
 
-void check_connect(struct session *s) {
+void check_connect(struct session *s)
+{
     static const char *const CAPABILITIES[] = {
-        "publisher_confirms",   "exchange_exchange_bindings",   "basic.nack",
-        "connection.blocked",   "authentication_failure_close", "consumer_cancel_notify",
-        "consumer_priorities",  "per_consumer_qos",             "direct_reply_to",
+        "publisher_confirms",
+        "exchange_exchange_bindings",
+        "basic.nack",
+        "connection.blocked",
+        "authentication_failure_close",
+        "consumer_cancel_notify",
+        "consumer_priorities",
+        "per_consumer_qos",
+        "direct_reply_to",
     };
     const amqp_table_t *server = amqp_get_server_properties(s->conn);
     same_text("product", field(server, "product")->value.bytes, "RabbitMQ");
@@ -41,7 +49,8 @@ void check_connect(struct session *s) {
 }
 
 /* The refusals that come instead of tune and of open-ok are connection.close. */
-static void is_connection_close(amqp_rpc_reply_t reply, int code, const char *text) {
+static void is_connection_close(amqp_rpc_reply_t reply, int code, const char *text)
+{
     same_number("the kind of answer", reply.reply_type, AMQP_RESPONSE_SERVER_EXCEPTION);
     same_number("the method", reply.reply.id, AMQP_CONNECTION_CLOSE_METHOD);
     const amqp_connection_close_t *close = reply.reply.decoded;
@@ -49,19 +58,22 @@ static void is_connection_close(amqp_rpc_reply_t reply, int code, const char *te
     same_text("the reply text", close->reply_text, text);
 }
 
-void check_refused_login(struct session *s) {
+void check_refused_login(struct session *s)
+{
     is_connection_close(login(dial(s), "/", "wrong", 0), AMQP_ACCESS_REFUSED,
                         "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN."
                         " For details see the broker logfile.");
 }
 
-void check_refused_vhost(struct session *s) {
+void check_refused_vhost(struct session *s)
+{
     is_connection_close(login(dial(s), "nowhere", "guest", 0), AMQP_NOT_ALLOWED,
                         "NOT_ALLOWED - vhost nowhere not found");
 }
 
 /* Request and answer between two connections, each reading what the other wrote. */
-void check_two_connections(struct session *s) {
+void check_two_connections(struct session *s)
+{
     amqp_connection_state_t other = connect_to_broker(s, 0);
     struct name requests = unique("requests");
     struct name answers = unique("answers");
@@ -87,7 +99,8 @@ void check_two_connections(struct session *s) {
 
 /* While it waits, the library sends heartbeats, and gives up after two intervals without a frame;
  * the server gives up after 2 to 3 s without one from here. */
-void check_heartbeat(struct session *s) {
+void check_heartbeat(struct session *s)
+{
     amqp_connection_state_t idle = connect_to_broker(s, 1);
     same_number("the negotiated heartbeat", (uint64_t)amqp_get_heartbeat(idle), 1);
     amqp_frame_t frame;

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-void check_nack(struct session *s) {
+void check_nack(struct session *s)
+{
     static const char *const BODIES[] = {"1", "2", "3"};
     struct name q = queue(s->conn, 1);
     consume(s->conn, 1, q.text, "reader", false);
@@ -32,7 +33,8 @@ void check_nack(struct session *s) {
     get_nothing(s->conn, 1, q.text);
 }
 
-void check_reject(struct session *s) {
+void check_reject(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     send_text(s->conn, 1, "", q.text, "once more");
     uint64_t tag = get_text(s->conn, 1, q.text, false, "once more", false);
@@ -49,7 +51,8 @@ void check_reject(struct session *s) {
     get_text(s->conn, 1, q.text, true, "left behind", true);
 }
 
-void check_recover(struct session *s) {
+void check_recover(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     send_text(s->conn, 1, "", q.text, "1");
     send_text(s->conn, 1, "", q.text, "2");
@@ -65,12 +68,14 @@ void check_recover(struct session *s) {
  * until the message is in its queue. Without that, the counts of a declare-ok may be older than a
  * message published before it. */
 static void send_confirmed(struct session *s, const char *queue_name, const char *body,
-                           uint64_t tag) {
+                           uint64_t tag)
+{
     send_text(s->conn, 1, "", queue_name, body);
     await_ack(s->conn, tag);
 }
 
-static uint64_t await_numbers(struct session *s, int from, int to) {
+static uint64_t await_numbers(struct session *s, int from, int to)
+{
     uint64_t tag = 0;
     for (int i = from; i <= to; i++) {
         char body[16];
@@ -82,12 +87,14 @@ static uint64_t await_numbers(struct session *s, int from, int to) {
 
 /* What waits in the queue and what was delivered add up to what was published, so nothing is on
  * its way beyond the prefetch. */
-static void stands(struct session *s, const char *queue_name, uint32_t waiting) {
+static void stands(struct session *s, const char *queue_name, uint32_t waiting)
+{
     same_number("messages held back", ready(s->conn, 1, queue_name), waiting);
     nothing_more(s->conn);
 }
 
-void check_prefetch(struct session *s) {
+void check_prefetch(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     amqp_confirm_select(s->conn, 1);
     ok(s->conn, "confirm.select");
@@ -113,13 +120,14 @@ void check_prefetch(struct session *s) {
     stands(s, q.text, 1);
 }
 
-void check_cancel(struct session *s) {
+void check_cancel(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     consume(s->conn, 1, q.text, "mine", false);
     send_text(s->conn, 1, "", q.text, "before");
     uint64_t before = await_delivery(s->conn, "before", false);
-    const amqp_basic_cancel_ok_t *cancelled =
-        amqp_basic_cancel(s->conn, 1, amqp_cstring_bytes("mine"));
+    const amqp_basic_cancel_ok_t *cancelled = amqp_basic_cancel(s->conn, 1,
+                                                                amqp_cstring_bytes("mine"));
     ok(s->conn, "basic.cancel");
     same_text("the cancelled tag", cancelled->consumer_tag, "mine");
     amqp_confirm_select(s->conn, 1);
@@ -131,7 +139,8 @@ void check_cancel(struct session *s) {
     holds(s->conn, 1, q.text, "after", NULL);
 }
 
-void check_server_cancel(struct session *s) {
+void check_server_cancel(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     consume(s->conn, 1, q.text, "doomed", true);
     amqp_queue_delete(s->conn, fresh_channel(s), amqp_cstring_bytes(q.text), false, false);
@@ -141,6 +150,6 @@ void check_server_cancel(struct session *s) {
     same_number("the channel of the cancel", event.channel, 1);
     same_text("the cancelled tag", cancel->consumer_tag, "doomed");
     same_number("nowait", cancel->nowait != 0, true);
-    same_number("messages of a new queue on the channel",
-                ready(s->conn, 1, queue(s->conn, 1).text), 0);
+    same_number("messages of a new queue on the channel", ready(s->conn, 1, queue(s->conn, 1).text),
+                0);
 }

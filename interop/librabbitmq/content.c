@@ -10,18 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY "h\xc3\xa9llo"
+#define BODY             "h\xc3\xa9llo"
 #define BODY_LARGE_BYTES (10u << 20)
 
 #define TEXT_LONG_BYTES 30000
 #define NAME_LONG_BYTES 255
-#define N_FIELDS_MAX 40
+#define N_FIELDS_MAX    40
 
 /* As many bytes as a frame of the negotiated size can hold. */
 static uint8_t sent_bytes[AMQP_DEFAULT_FRAME_SIZE];
 static uint8_t got_bytes[AMQP_DEFAULT_FRAME_SIZE];
 
-static amqp_bytes_t encoded(amqp_basic_properties_t *properties, uint8_t *room) {
+static amqp_bytes_t encoded(amqp_basic_properties_t *properties, uint8_t *room)
+{
     amqp_bytes_t bytes = {AMQP_DEFAULT_FRAME_SIZE, room};
     int used = amqp_encode_properties(AMQP_BASIC_CLASS, properties, bytes);
     if (used < 0) {
@@ -31,7 +32,8 @@ static amqp_bytes_t encoded(amqp_basic_properties_t *properties, uint8_t *room) 
     return bytes;
 }
 
-void carries(amqp_basic_properties_t got, amqp_basic_properties_t sent) {
+void carries(amqp_basic_properties_t got, amqp_basic_properties_t sent)
+{
     same_number("the property flags", got._flags, sent._flags);
     amqp_bytes_t wanted = encoded(&sent, sent_bytes);
     amqp_bytes_t came = encoded(&got, got_bytes);
@@ -44,7 +46,8 @@ void carries(amqp_basic_properties_t got, amqp_basic_properties_t sent) {
     }
 }
 
-amqp_basic_properties_t every_property(void) {
+amqp_basic_properties_t every_property(void)
+{
     static amqp_table_entry_t header;
     header = (amqp_table_entry_t){
         .key = amqp_cstring_bytes("trace"),
@@ -74,7 +77,8 @@ amqp_basic_properties_t every_property(void) {
     };
 }
 
-void check_properties_by_get(struct session *s) {
+void check_properties_by_get(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     amqp_basic_properties_t sent = every_property();
     send_message(s->conn, 1, "", q.text, false, &sent, amqp_cstring_bytes(BODY));
@@ -92,7 +96,8 @@ void check_properties_by_get(struct session *s) {
     holds(s->conn, 1, q.text, "behind it", NULL);
 }
 
-void check_properties_by_consume(struct session *s) {
+void check_properties_by_consume(struct session *s)
+{
     struct name x = exchange(s, "direct");
     struct name q = bound_queue(s, x.text, "key", amqp_empty_table);
     amqp_basic_properties_t sent = every_property();
@@ -110,7 +115,8 @@ void check_properties_by_consume(struct session *s) {
     amqp_basic_ack(s->conn, 1, deliver->delivery_tag, false);
 }
 
-void check_properties_absent(struct session *s) {
+void check_properties_absent(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     send_text(s->conn, 1, "", q.text, "plain");
     struct got got = get(s->conn, 1, q.text, true);
@@ -124,20 +130,22 @@ struct fields {
     int n_entries;
 };
 
-static void add(struct fields *fields, const char *name, amqp_field_value_t value) {
+static void add(struct fields *fields, const char *name, amqp_field_value_t value)
+{
     if (fields->n_entries == N_FIELDS_MAX) {
         fail("too many fields");
     }
-    fields->entries[fields->n_entries++] =
-        (amqp_table_entry_t){.key = amqp_cstring_bytes(name), .value = value};
+    fields->entries[fields->n_entries++] = (amqp_table_entry_t){.key = amqp_cstring_bytes(name),
+                                                                .value = value};
 }
 
-#define VALUE(field_kind, member, ...)                                                             \
+#define VALUE(field_kind, member, ...) \
     ((amqp_field_value_t){.kind = AMQP_FIELD_KIND_##field_kind, .value.member = __VA_ARGS__})
 
 /* Every type, at the ends of its range; but for floating-point values that are no numbers, on
  * which RabbitMQ closes the connection. */
-static void add_every_type(struct fields *fields) {
+static void add_every_type(struct fields *fields)
+{
     add(fields, "t true", VALUE(BOOLEAN, boolean, 1));
     add(fields, "t false", VALUE(BOOLEAN, boolean, 0));
     add(fields, "b low", VALUE(I8, i8, INT8_MIN));
@@ -164,7 +172,8 @@ static void add_every_type(struct fields *fields) {
     add(fields, "F empty", VALUE(TABLE, table, {0, NULL}));
 }
 
-void check_field_types(struct session *s) {
+void check_field_types(struct session *s)
+{
     static char long_name[NAME_LONG_BYTES + 1];
     static char long_text[TEXT_LONG_BYTES];
     memset(long_name, 'n', NAME_LONG_BYTES);
@@ -194,14 +203,16 @@ void check_field_types(struct session *s) {
     amqp_destroy_message(&got.message);
 }
 
-static void is_intact(amqp_bytes_t got, amqp_bytes_t sent) {
+static void is_intact(amqp_bytes_t got, amqp_bytes_t sent)
+{
     same_number("the length of the body", got.len, sent.len);
     if (sent.len > 0 && memcmp(got.bytes, sent.bytes, sent.len) != 0) {
         fail("the body has changed on its way");
     }
 }
 
-static void check_body(struct session *s, size_t n_bytes) {
+static void check_body(struct session *s, size_t n_bytes)
+{
     amqp_bytes_t body = amqp_bytes_malloc(n_bytes);
     srandom((unsigned)n_bytes);
     for (size_t i = 0; i < n_bytes; i++) {
@@ -220,14 +231,17 @@ static void check_body(struct session *s, size_t n_bytes) {
     amqp_bytes_free(body);
 }
 
-void check_body_empty(struct session *s) {
+void check_body_empty(struct session *s)
+{
     check_body(s, 0);
 }
 
-void check_body_small(struct session *s) {
+void check_body_small(struct session *s)
+{
     check_body(s, 1);
 }
 
-void check_body_large(struct session *s) {
+void check_body_large(struct session *s)
+{
     check_body(s, BODY_LARGE_BYTES);
 }

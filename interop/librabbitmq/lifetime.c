@@ -2,23 +2,26 @@
 /* Who may use a queue and how long it lasts; and refusals that cost a channel. */
 #include "checks.h"
 
-#define NO_QUEUE "NOT_FOUND - no queue '%s' in vhost '/'"
+#define NO_QUEUE    "NOT_FOUND - no queue '%s' in vhost '/'"
 #define NO_EXCHANGE "NOT_FOUND - no exchange '%s' in vhost '/'"
 
 static void declare(amqp_connection_state_t conn, amqp_channel_t channel, const char *name,
-                    bool durable, bool exclusive, bool auto_delete) {
+                    bool durable, bool exclusive, bool auto_delete)
+{
     amqp_queue_declare(conn, channel, amqp_cstring_bytes(name), false, durable, exclusive,
                        auto_delete, amqp_empty_table);
 }
 
-static void is_gone(struct session *s, const char *name) {
+static void is_gone(struct session *s, const char *name)
+{
     amqp_channel_t channel = fresh_channel(s);
     amqp_queue_declare(s->conn, channel, amqp_cstring_bytes(name), true, false, false, false,
                        amqp_empty_table);
     refused(s, channel, AMQP_NOT_FOUND, NO_QUEUE, name);
 }
 
-static void is_locked(struct session *s, amqp_channel_t channel, const char *name) {
+static void is_locked(struct session *s, amqp_channel_t channel, const char *name)
+{
     refused(s, channel, AMQP_RESOURCE_LOCKED,
             "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '%s' in vhost '/'. It"
             " could be originally declared on another connection or the exclusive property value"
@@ -26,7 +29,8 @@ static void is_locked(struct session *s, amqp_channel_t channel, const char *nam
             name);
 }
 
-void check_exclusive_queue(struct session *s) {
+void check_exclusive_queue(struct session *s)
+{
     struct name q = unique("exclusive");
     amqp_connection_state_t owner = connect_to_broker(s, 0);
     declare(owner, 1, q.text, false, true, false);
@@ -49,7 +53,8 @@ void check_exclusive_queue(struct session *s) {
     is_gone(s, q.text);
 }
 
-void check_auto_delete_queue(struct session *s) {
+void check_auto_delete_queue(struct session *s)
+{
     struct name q = unique("auto-delete");
     declare(s->conn, 1, q.text, false, false, true);
     ok(s->conn, "queue.declare");
@@ -63,7 +68,8 @@ void check_auto_delete_queue(struct session *s) {
     is_gone(s, q.text);
 }
 
-void check_not_found(struct session *s) {
+void check_not_found(struct session *s)
+{
     struct name missing = unique("missing");
     is_gone(s, missing.text);
     amqp_channel_t channel = fresh_channel(s);
@@ -75,7 +81,8 @@ void check_not_found(struct session *s) {
     closed(s, channel, AMQP_NOT_FOUND, NO_EXCHANGE, missing.text);
 }
 
-void check_precondition_failed(struct session *s) {
+void check_precondition_failed(struct session *s)
+{
     struct name q = unique("transient");
     declare(s->conn, 1, q.text, false, false, false);
     ok(s->conn, "queue.declare");

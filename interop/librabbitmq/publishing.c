@@ -8,7 +8,8 @@
 
 #define N_CONFIRMS 200
 
-void check_confirms(struct session *s) {
+void check_confirms(struct session *s)
+{
     amqp_confirm_select(s->conn, 1);
     ok(s->conn, "confirm.select");
     struct name q = queue(s->conn, 1);
@@ -37,7 +38,8 @@ void check_confirms(struct session *s) {
     nothing_more(s->conn);
 }
 
-void check_return(struct session *s) {
+void check_return(struct session *s)
+{
     amqp_confirm_select(s->conn, 1);
     ok(s->conn, "confirm.select");
     struct name missing = unique("missing");
@@ -60,17 +62,20 @@ void check_return(struct session *s) {
     nothing_more(s->conn);
 }
 
-static void commit(struct session *s) {
+static void commit(struct session *s)
+{
     amqp_tx_commit(s->conn, 1);
     ok(s->conn, "tx.commit");
 }
 
-static void close_channel(struct session *s, amqp_channel_t channel) {
+static void close_channel(struct session *s, amqp_channel_t channel)
+{
     amqp_rpc_reply_t reply = amqp_channel_close(s->conn, channel, AMQP_REPLY_SUCCESS);
     same_number("the answer to channel.close", reply.reply_type, AMQP_RESPONSE_NORMAL);
 }
 
-void check_commit(struct session *s) {
+void check_commit(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     amqp_channel_t other = fresh_channel(s);
     amqp_tx_select(s->conn, 1);
@@ -87,7 +92,8 @@ void check_commit(struct session *s) {
     holds(s->conn, other, q.text, "2", NULL);
 }
 
-void check_rollback(struct session *s) {
+void check_rollback(struct session *s)
+{
     struct name q = queue(s->conn, 1);
     amqp_channel_t other = fresh_channel(s);
     amqp_tx_select(s->conn, 1);

@@ -3,13 +3,15 @@
 #include "checks.h"
 
 static void bind_queue(struct session *s, const char *queue_name, const char *exchange_name,
-                       const char *key) {
+                       const char *key)
+{
     amqp_queue_bind(s->conn, 1, amqp_cstring_bytes(queue_name), amqp_cstring_bytes(exchange_name),
                     amqp_cstring_bytes(key), amqp_empty_table);
     ok(s->conn, "queue.bind");
 }
 
-void check_direct(struct session *s) {
+void check_direct(struct session *s)
+{
     struct name x = exchange(s, "direct");
     struct name north = bound_queue(s, x.text, "north", amqp_empty_table);
     struct name south = bound_queue(s, x.text, "south", amqp_empty_table);
@@ -30,7 +32,8 @@ void check_direct(struct session *s) {
     holds(s->conn, 1, south.text, "6", NULL);
 }
 
-void check_fanout(struct session *s) {
+void check_fanout(struct session *s)
+{
     struct name x = exchange(s, "fanout");
     struct name one = bound_queue(s, x.text, "", amqp_empty_table);
     struct name two = bound_queue(s, x.text, "ignored", amqp_empty_table);
@@ -39,7 +42,8 @@ void check_fanout(struct session *s) {
     holds(s->conn, 1, two.text, "to all", NULL);
 }
 
-void check_topic(struct session *s) {
+void check_topic(struct session *s)
+{
     static const char *const KEYS[] = {"app.eu.net", "log.eu.disk", "log",    "log.us.disk.full",
                                        "app.eu",     "app.us.disk", "logs.eu"};
     struct name x = exchange(s, "topic");
@@ -53,14 +57,16 @@ void check_topic(struct session *s) {
     holds(s->conn, 1, many.text, "log.eu.disk", "log", "log.us.disk.full", "app.us.disk", NULL);
 }
 
-static amqp_table_entry_t text_field(const char *name, const char *text) {
+static amqp_table_entry_t text_field(const char *name, const char *text)
+{
     return (amqp_table_entry_t){
         .key = amqp_cstring_bytes(name),
         .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(text)},
     };
 }
 
-static amqp_table_entry_t number_field(const char *name, int32_t number) {
+static amqp_table_entry_t number_field(const char *name, int32_t number)
+{
     return (amqp_table_entry_t){
         .key = amqp_cstring_bytes(name),
         .value = {.kind = AMQP_FIELD_KIND_I32, .value.i32 = number},
@@ -68,7 +74,8 @@ static amqp_table_entry_t number_field(const char *name, int32_t number) {
 }
 
 static void send_headers(struct session *s, const char *exchange_name, const char *body,
-                         const char *shape, int32_t size) {
+                         const char *shape, int32_t size)
+{
     amqp_table_entry_t fields[] = {text_field("shape", shape), number_field("size", size),
                                    text_field("colour", "red")};
     amqp_basic_properties_t properties = {._flags = AMQP_BASIC_HEADERS_FLAG,
@@ -76,7 +83,8 @@ static void send_headers(struct session *s, const char *exchange_name, const cha
     send_message(s->conn, 1, exchange_name, "", false, &properties, amqp_cstring_bytes(body));
 }
 
-void check_headers(struct session *s) {
+void check_headers(struct session *s)
+{
     struct name x = exchange(s, "headers");
     amqp_table_entry_t all[] = {text_field("x-match", "all"), text_field("shape", "round"),
                                 number_field("size", 7)};
@@ -92,13 +100,15 @@ void check_headers(struct session *s) {
 }
 
 static void bind_exchange(struct session *s, const char *target, const char *source,
-                          const char *key) {
+                          const char *key)
+{
     amqp_exchange_bind(s->conn, 1, amqp_cstring_bytes(target), amqp_cstring_bytes(source),
                        amqp_cstring_bytes(key), amqp_empty_table);
     ok(s->conn, "exchange.bind");
 }
 
-void check_exchange_to_exchange(struct session *s) {
+void check_exchange_to_exchange(struct session *s)
+{
     struct name source = exchange(s, "topic");
     struct name target = exchange(s, "direct");
     struct name q = bound_queue(s, target.text, "a.b", amqp_empty_table);

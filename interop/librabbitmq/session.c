@@ -17,7 +17,8 @@ static const struct timeval DEADLINE = {.tv_sec = DEADLINE_S};
 static jmp_buf out_of_check;
 static char reason[512];
 
-void fail(const char *format, ...) {
+void fail(const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
@@ -27,7 +28,8 @@ void fail(const char *format, ...) {
 
 /* In a function of its own: what main loops over must not live in a frame that setjmp returns to
  * twice. */
-static bool run_check(struct session *s, void (*check)(struct session *)) {
+static bool run_check(struct session *s, void (*check)(struct session *))
+{
     if (setjmp(out_of_check) != 0) {
         return false;
     }
@@ -37,7 +39,8 @@ static bool run_check(struct session *s, void (*check)(struct session *)) {
     return true;
 }
 
-bool session_check(const char *name, void (*check)(struct session *)) {
+bool session_check(const char *name, void (*check)(struct session *))
+{
     struct session s = {0};
     bool passed = run_check(&s, check);
     for (int i = 0; i < s.n_opened; i++) {
@@ -54,20 +57,23 @@ bool session_check(const char *name, void (*check)(struct session *)) {
     return passed;
 }
 
-void same_number(const char *what, uint64_t got, uint64_t wanted) {
+void same_number(const char *what, uint64_t got, uint64_t wanted)
+{
     if (got != wanted) {
         fail("%s is %llu, not %llu", what, (unsigned long long)got, (unsigned long long)wanted);
     }
 }
 
-void same_text(const char *what, amqp_bytes_t got, const char *wanted) {
+void same_text(const char *what, amqp_bytes_t got, const char *wanted)
+{
     if (got.len != strlen(wanted) || (got.len > 0 && memcmp(got.bytes, wanted, got.len) != 0)) {
         fail("%s is '%.*s', not '%s'", what, got.len > 200 ? 200 : (int)got.len,
              (const char *)got.bytes, wanted);
     }
 }
 
-amqp_connection_state_t dial(struct session *s) {
+amqp_connection_state_t dial(struct session *s)
+{
     const char *host = getenv("AMQP_HOST");
     const char *port = getenv("AMQP_PORT");
     if (host == NULL || port == NULL) {
@@ -78,8 +84,7 @@ amqp_connection_state_t dial(struct session *s) {
     }
     amqp_connection_state_t conn = amqp_new_connection();
     s->opened[s->n_opened++] = conn;
-    int status =
-        amqp_socket_open_noblock(amqp_tcp_socket_new(conn), host, atoi(port), &DEADLINE);
+    int status = amqp_socket_open_noblock(amqp_tcp_socket_new(conn), host, atoi(port), &DEADLINE);
     if (status != AMQP_STATUS_OK) {
         fail("connecting: %s", amqp_error_string2(status));
     }
@@ -89,7 +94,8 @@ amqp_connection_state_t dial(struct session *s) {
 }
 
 amqp_rpc_reply_t login(amqp_connection_state_t conn, const char *vhost, const char *password,
-                       int heartbeat_s) {
+                       int heartbeat_s)
+{
     amqp_table_entry_t capability = {
         .key = amqp_cstring_bytes("consumer_cancel_notify"),
         .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1},
@@ -103,7 +109,8 @@ amqp_rpc_reply_t login(amqp_connection_state_t conn, const char *vhost, const ch
                                       &properties, AMQP_SASL_METHOD_PLAIN, "guest", password);
 }
 
-amqp_connection_state_t connect_to_broker(struct session *s, int heartbeat_s) {
+amqp_connection_state_t connect_to_broker(struct session *s, int heartbeat_s)
+{
     amqp_connection_state_t conn = dial(s);
     amqp_rpc_reply_t reply = login(conn, "/", "guest", heartbeat_s);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
@@ -113,7 +120,8 @@ amqp_connection_state_t connect_to_broker(struct session *s, int heartbeat_s) {
     return conn;
 }
 
-void disconnect(struct session *s, amqp_connection_state_t conn) {
+void disconnect(struct session *s, amqp_connection_state_t conn)
+{
     amqp_rpc_reply_t reply = amqp_connection_close(conn, AMQP_REPLY_SUCCESS);
     same_number("the answer to connection.close", reply.reply_type, AMQP_RESPONSE_NORMAL);
     amqp_destroy_connection(conn);
@@ -126,17 +134,20 @@ void disconnect(struct session *s, amqp_connection_state_t conn) {
     s->n_opened = n_left;
 }
 
-void open_channel(amqp_connection_state_t conn, amqp_channel_t channel) {
+void open_channel(amqp_connection_state_t conn, amqp_channel_t channel)
+{
     amqp_channel_open(conn, channel);
     ok(conn, "channel.open");
 }
 
-amqp_channel_t fresh_channel(struct session *s) {
+amqp_channel_t fresh_channel(struct session *s)
+{
     open_channel(s->conn, ++s->last_channel);
     return s->last_channel;
 }
 
-void ok(amqp_connection_state_t conn, const char *what) {
+void ok(amqp_connection_state_t conn, const char *what)
+{
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(conn);
     if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
         fail("%s: %s", what, amqp_error_string2(reply.library_error));
@@ -156,7 +167,8 @@ void ok(amqp_connection_state_t conn, const char *what) {
 
 /* Asserts the reason, answers with close-ok, and asserts that everything else works. */
 static void costs_its_channel(struct session *s, amqp_channel_t channel,
-                              const amqp_channel_close_t *close, int code, const char *text) {
+                              const amqp_channel_close_t *close, int code, const char *text)
+{
     same_number("the reply code", close->reply_code, (uint64_t)code);
     same_text("the reply text", close->reply_text, text);
     amqp_channel_close_ok_t answer = {0};
@@ -171,7 +183,8 @@ static void costs_its_channel(struct session *s, amqp_channel_t channel,
     }
 }
 
-void refused(struct session *s, amqp_channel_t channel, int code, const char *format, ...) {
+void refused(struct session *s, amqp_channel_t channel, int code, const char *format, ...)
+{
     char text[256];
     va_list arguments;
     va_start(arguments, format);
@@ -183,7 +196,8 @@ void refused(struct session *s, amqp_channel_t channel, int code, const char *fo
     costs_its_channel(s, channel, reply.reply.decoded, code, text);
 }
 
-void closed(struct session *s, amqp_channel_t channel, int code, const char *format, ...) {
+void closed(struct session *s, amqp_channel_t channel, int code, const char *format, ...)
+{
     char text[256];
     va_list arguments;
     va_start(arguments, format);
@@ -194,7 +208,8 @@ void closed(struct session *s, amqp_channel_t channel, int code, const char *for
     costs_its_channel(s, channel, event.method.decoded, code, text);
 }
 
-struct name unique(const char *what) {
+struct name unique(const char *what)
+{
     static int n_names;
     struct name name;
     snprintf(name.text, sizeof name.text, "interop.c.%d.%d.%s", (int)getpid(), ++n_names, what);

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/time.h>
 
-#define DEADLINE_S 10
+#define DEADLINE_S        10
 #define N_CONNECTIONS_MAX 4
 
 struct session {

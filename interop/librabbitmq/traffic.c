@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-struct name queue(amqp_connection_state_t conn, amqp_channel_t channel) {
+struct name queue(amqp_connection_state_t conn, amqp_channel_t channel)
+{
     const amqp_queue_declare_ok_t *declared = amqp_queue_declare(
         conn, channel, amqp_empty_bytes, false, false, true, false, amqp_empty_table);
     ok(conn, "queue.declare");
@@ -16,7 +17,8 @@ struct name queue(amqp_connection_state_t conn, amqp_channel_t channel) {
     return name;
 }
 
-struct name exchange(struct session *s, const char *type) {
+struct name exchange(struct session *s, const char *type)
+{
     struct name name = unique(type);
     for (int passive = 0; passive < 2; passive++) {
         amqp_exchange_declare(s->conn, 1, amqp_cstring_bytes(name.text), amqp_cstring_bytes(type),
@@ -27,7 +29,8 @@ struct name exchange(struct session *s, const char *type) {
 }
 
 struct name bound_queue(struct session *s, const char *exchange_name, const char *key,
-                        amqp_table_t arguments) {
+                        amqp_table_t arguments)
+{
     struct name q = queue(s->conn, 1);
     amqp_queue_bind(s->conn, 1, amqp_cstring_bytes(q.text), amqp_cstring_bytes(exchange_name),
                     amqp_cstring_bytes(key), arguments);
@@ -35,38 +38,41 @@ struct name bound_queue(struct session *s, const char *exchange_name, const char
     return q;
 }
 
-uint32_t ready(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name) {
-    const amqp_queue_declare_ok_t *declared =
-        amqp_queue_declare(conn, channel, amqp_cstring_bytes(queue_name), true, false, false,
-                           false, amqp_empty_table);
+uint32_t ready(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name)
+{
+    const amqp_queue_declare_ok_t *declared = amqp_queue_declare(
+        conn, channel, amqp_cstring_bytes(queue_name), true, false, false, false, amqp_empty_table);
     ok(conn, "passive queue.declare");
     return declared->message_count;
 }
 
 void send_message(amqp_connection_state_t conn, amqp_channel_t channel, const char *exchange_name,
                   const char *key, bool mandatory, const amqp_basic_properties_t *properties,
-                  amqp_bytes_t body) {
-    int status =
-        amqp_basic_publish(conn, channel, amqp_cstring_bytes(exchange_name),
-                           amqp_cstring_bytes(key), mandatory, false, properties, body);
+                  amqp_bytes_t body)
+{
+    int status = amqp_basic_publish(conn, channel, amqp_cstring_bytes(exchange_name),
+                                    amqp_cstring_bytes(key), mandatory, false, properties, body);
     if (status != AMQP_STATUS_OK) {
         fail("basic.publish: %s", amqp_error_string2(status));
     }
 }
 
 void send_text(amqp_connection_state_t conn, amqp_channel_t channel, const char *exchange_name,
-               const char *key, const char *body) {
+               const char *key, const char *body)
+{
     send_message(conn, channel, exchange_name, key, false, NULL, amqp_cstring_bytes(body));
 }
 
 void consume(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name,
-             const char *tag, bool no_ack) {
+             const char *tag, bool no_ack)
+{
     amqp_basic_consume(conn, channel, amqp_cstring_bytes(queue_name), amqp_cstring_bytes(tag),
                        false, no_ack, false, amqp_empty_table);
     ok(conn, "basic.consume");
 }
 
-static amqp_message_t read_message(amqp_connection_state_t conn, amqp_channel_t channel) {
+static amqp_message_t read_message(amqp_connection_state_t conn, amqp_channel_t channel)
+{
     amqp_message_t message;
     amqp_rpc_reply_t reply = amqp_read_message(conn, channel, &message, 0);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
@@ -75,10 +81,11 @@ static amqp_message_t read_message(amqp_connection_state_t conn, amqp_channel_t 
     return message;
 }
 
-struct event await(amqp_connection_state_t conn, amqp_method_number_t method) {
+struct event await(amqp_connection_state_t conn, amqp_method_number_t method)
+{
     amqp_frame_t frame;
-    int status =
-        amqp_simple_wait_frame_noblock(conn, &frame, &(struct timeval){.tv_sec = DEADLINE_S});
+    int status = amqp_simple_wait_frame_noblock(conn, &frame,
+                                                &(struct timeval){.tv_sec = DEADLINE_S});
     if (status != AMQP_STATUS_OK) {
         fail("waiting for %s: %s", amqp_method_name(method), amqp_error_string2(status));
     }
@@ -94,7 +101,8 @@ struct event await(amqp_connection_state_t conn, amqp_method_number_t method) {
     return event;
 }
 
-uint64_t await_delivery(amqp_connection_state_t conn, const char *body, bool redelivered) {
+uint64_t await_delivery(amqp_connection_state_t conn, const char *body, bool redelivered)
+{
     struct event event = await(conn, AMQP_BASIC_DELIVER_METHOD);
     const amqp_basic_deliver_t *deliver = event.method.decoded;
     same_text("the body", event.message.body, body);
@@ -103,13 +111,15 @@ uint64_t await_delivery(amqp_connection_state_t conn, const char *body, bool red
     return deliver->delivery_tag;
 }
 
-void await_ack(amqp_connection_state_t conn, uint64_t tag) {
+void await_ack(amqp_connection_state_t conn, uint64_t tag)
+{
     struct event event = await(conn, AMQP_BASIC_ACK_METHOD);
     const amqp_basic_ack_t *ack = event.method.decoded;
     same_number("the confirmed tag", ack->delivery_tag, tag);
 }
 
-void nothing_more(amqp_connection_state_t conn) {
+void nothing_more(amqp_connection_state_t conn)
+{
     amqp_frame_t frame;
     int status = amqp_simple_wait_frame_noblock(conn, &frame, &(struct timeval){0});
     if (status == AMQP_STATUS_OK) {
@@ -120,9 +130,9 @@ void nothing_more(amqp_connection_state_t conn) {
 
 /* NULL if the queue is empty. */
 static amqp_basic_get_ok_t *try_get(amqp_connection_state_t conn, amqp_channel_t channel,
-                                    const char *queue_name, bool no_ack) {
-    amqp_rpc_reply_t reply =
-        amqp_basic_get(conn, channel, amqp_cstring_bytes(queue_name), no_ack);
+                                    const char *queue_name, bool no_ack)
+{
+    amqp_rpc_reply_t reply = amqp_basic_get(conn, channel, amqp_cstring_bytes(queue_name), no_ack);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
         fail("basic.get from %s is not answered", queue_name);
     }
@@ -130,7 +140,8 @@ static amqp_basic_get_ok_t *try_get(amqp_connection_state_t conn, amqp_channel_t
 }
 
 struct got get(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name,
-               bool no_ack) {
+               bool no_ack)
+{
     struct got got = {.ok = try_get(conn, channel, queue_name, no_ack)};
     if (got.ok == NULL) {
         fail("queue %s is empty", queue_name);
@@ -140,7 +151,8 @@ struct got get(amqp_connection_state_t conn, amqp_channel_t channel, const char 
 }
 
 uint64_t get_text(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name,
-                  bool no_ack, const char *body, bool redelivered) {
+                  bool no_ack, const char *body, bool redelivered)
+{
     struct got got = get(conn, channel, queue_name, no_ack);
     same_text("the body", got.message.body, body);
     same_number("redelivered", got.ok->redelivered != 0, redelivered);
@@ -148,14 +160,16 @@ uint64_t get_text(amqp_connection_state_t conn, amqp_channel_t channel, const ch
     return got.ok->delivery_tag;
 }
 
-void get_nothing(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name) {
+void get_nothing(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name)
+{
     if (try_get(conn, channel, queue_name, true) != NULL) {
         amqp_message_t message = read_message(conn, channel);
         fail("further came '%.*s'", (int)message.body.len, (const char *)message.body.bytes);
     }
 }
 
-void holds(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name, ...) {
+void holds(amqp_connection_state_t conn, amqp_channel_t channel, const char *queue_name, ...)
+{
     va_list bodies;
     va_start(bodies, queue_name);
     for (const char *body; (body = va_arg(bodies, const char *)) != NULL;) {

@@ -4,7 +4,7 @@
 from typing import NamedTuple
 
 import differences
-from fold import ORDER_REMARK
+from records import ORDER_REMARK
 
 
 class Difference(NamedTuple):

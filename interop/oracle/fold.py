@@ -13,12 +13,10 @@ import re
 
 import codec
 from differences import fold_term_breaks
+from records import ORDER_REMARK
 
 GENERATED = re.compile(r"amq\.(gen|ctag)-[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])")
 UNKNOWN_TAG = re.compile(r"(unknown delivery tag )(\d+)")
-# Begins a remark about an order that no broker should produce. RabbitMQ does at times (a delivery
-# may follow channel.close), so the comparison ignores remarks about the reference.
-ORDER_REMARK = "[order]"
 CHANNEL_ENDS = ("channel.close", "channel.close-ok")
 CONNECTION_ENDS = ("connection.close", "connection.close-ok")
 SERVER_IDENTITY = {"product", "version", "cluster_name", "platform", "copyright", "information"}
@@ -61,7 +59,7 @@ class Folder:
     def fold(self, events, channel_of):
         """{"slot.channel": lines} for the events of a step."""
         ended = {slot for (slot, number), happened in events.items() if number == 0
-                 and any(event.name in CONNECTION_ENDS or event.name[0] == "["
+                 and any(event.name in CONNECTION_ENDS or event.name.startswith("[Link")
                          for event in happened)}
         return {f"{slot}.{number}": self.fold_channel(events[slot, number],
                                                       channel_of[slot, number], slot in ended)

@@ -21,6 +21,9 @@ from steps import (Call, ConnectOptions, DeliveryTag, Drop, GeneratedQueue, Gene
 CONFIRM_DEADLINE_S = 4.0
 ROUNDS_MAX = 60
 
+# A step that opens no channel of its own has this one opened, for the barrier to have an echo.
+LIFELINE = 8
+
 # Methods after which other processes inside a broker may still have something to say.
 CAUSES_MORE = {"basic.publish", "basic.ack", "basic.nack", "basic.reject", "basic.recover",
                "basic.recover-async", "basic.consume", "basic.cancel", "basic.qos", "queue.delete",
@@ -59,7 +62,8 @@ class Player:
         """Sends one step and waits until both its answers and all they cause have arrived."""
         connection = self.connections[step.slot]
         try:
-            if step.opens and not self.ready(connection, step.channel):
+            opened = step.channel if step.opens and step.channel else LIFELINE
+            if not is_handshake(step) and not self.ready(connection, opened):
                 return
             self.perform(connection, step)
         except TROUBLE as error:
@@ -70,12 +74,12 @@ class Player:
         """Opens the connection and the channel of a step if they are not open."""
         if connection.link is None:
             connect(self.receiver, connection, self.port)
-        if connection.link is not None and number and not connection.channel(number).open:
+        if connection.link is not None and not connection.channel(number).open:
             channel = connection.channels[number] = Channel()
             channel.open = True
             send_method(connection, number, "channel.open", {})
             self.receiver.await_replies(connection, number, 1)
-        return connection.link is not None and (not number or connection.channel(number).open)
+        return connection.link is not None and connection.channel(number).open
 
     def perform(self, connection, step):
         """Sends everything a step consists of, then waits for its direct replies."""
@@ -160,8 +164,11 @@ class Player:
         n_quiet_needed = 1
         if len(calls) < len(step.ops) or CAUSES_MORE.intersection(call.name for call in calls):
             n_quiet_needed = 2
-        if self.connections[step.slot].link is None:
+        connection = self.connections[step.slot]
+        if connection.link is None:
             n_quiet_needed = 4
+        elif step.channel and not connection.channel(step.channel).open:
+            n_quiet_needed = 40
         n_quiet = n_rounds = 0
         while n_quiet < n_quiet_needed and n_rounds < ROUNDS_MAX:
             if n_quiet_needed > 1:
@@ -224,6 +231,11 @@ class Player:
         except TROUBLE as error:
             self.receiver.trouble(connection, error)
         connection.lost()
+
+
+def is_handshake(step):
+    """Whether a step leaves the connections of the session alone."""
+    return any(isinstance(operation, Handshake) for operation in step.ops)
 
 
 def send_barrier(connection):

@@ -6,12 +6,18 @@ import time
 import codec
 import methods
 from link import ANSWER_DEADLINE_S, LinkClosed, LinkSilent
-from records import Event
+from records import ORDER_REMARK, Event
 
 BARRIER = codec.encode_method("channel.flow", {"active": 1})
 BARRIER_ECHO = codec.encode_method("channel.flow-ok", {"active": 1})
 CLOSE_OK = codec.encode_frame(1, 0, codec.encode_method("connection.close-ok", {}))
 END_DEADLINE_S = 5.0
+
+# After these a broker may keep the connection for seconds, so that the client reads the close.
+LINGERS = (501, 502, 505)
+
+# RabbitMQ may still send a delivery after channel.close, and the channel may be open again by then.
+FORMER_DELIVERY = f"{ORDER_REMARK} delivery to a former channel:"
 
 # What may go wrong with a connection while reading; each becomes an event, never an exception
 # that ends the comparison.
@@ -98,6 +104,8 @@ class Receiver:
     def take_method(self, connection, frame):
         """Writes down a method and follows what it says about the state of the channel."""
         name, fields = codec.decode_method(frame.payload)
+        if name == "basic.deliver" and not self.has_consumer(connection, frame.channel, fields):
+            name = FORMER_DELIVERY
         event = self.note(connection, frame.channel, Event(name, fields))
         if name == "connection.close":
             self.end_connection(connection, fields["reply_code"])
@@ -108,10 +116,17 @@ class Receiver:
         channel = connection.channel(frame.channel)
         if channel.incoming is not None:
             self.note(connection, frame.channel, "[method inside content]")
-        channel.incoming = (event, 1) if methods.BY_NAME[name].has_content else None
+        content = name == FORMER_DELIVERY or methods.BY_NAME[name].has_content
+        channel.incoming = (event, 1) if content else None
         if name.endswith("-ok") or name == "basic.get-empty":
             channel.n_replies += 1
         self.follow(connection, frame.channel, channel, event)
+
+    @staticmethod
+    def has_consumer(connection, number, fields):
+        """Whether a consumer of this tag was asked for since the channel was opened."""
+        known = connection.channel(number).no_ack_of
+        return fields["consumer_tag"] in known or None in known
 
     def follow(self, connection, number, channel, event):
         """Keeps the record of a channel true to what the broker said."""
@@ -134,12 +149,11 @@ class Receiver:
             channel.unconfirmed.difference_update(event.confirmed)
 
     def end_connection(self, connection, code):
-        """Answers connection.close, and sees that the broker then ends the connection. After frame
-        errors it may linger for seconds, so that is not waited for."""
+        """Answers connection.close, and sees that the broker then ends the connection."""
         left = bytes(connection.link.buffer)
         if left:
             self.note(connection, 0, f"[bytes after connection.close: {left.hex()}]")
         connection.link.send(CLOSE_OK)
-        if code != 501 and not connection.link.ends_within(END_DEADLINE_S):
+        if code not in LINGERS and not connection.link.ends_within(END_DEADLINE_S):
             self.note(connection, 0, "[the connection is still open after close-ok]")
         connection.lost()

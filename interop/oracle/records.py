@@ -4,6 +4,11 @@
 from tags import Tags
 
 
+# Begins a remark about an order that no broker should produce. RabbitMQ does at times (a delivery
+# may follow channel.close), so the comparison ignores remarks about the reference.
+ORDER_REMARK = "[order]"
+
+
 class Event:
     """A method (with its content) that came from the broker, or a word about the connection.
 

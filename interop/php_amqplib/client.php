@@ -1,5 +1,4 @@
 <?php
-
 // SPDX-License-Identifier: Apache-2.0
 
 // php-amqplib against the broker at AMQP_HOST and AMQP_PORT.

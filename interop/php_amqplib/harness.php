@@ -1,5 +1,4 @@
 <?php
-
 // SPDX-License-Identifier: Apache-2.0
 
 declare(strict_types=1);

@@ -249,8 +249,9 @@ def auto_delete():
         channel.basic_cancel(first.tag)
         wait_counts(channel, queue, 0, 1)
         second.close()
-        until(lambda: not _exists(connection, "queue_declare", queue), lambda: None, "its end")
-        until(lambda: not _exists(connection, "exchange_declare", exchange), lambda: None, "its end")
+        until(lambda: not _exists(connection, "queue_declare", queue), lambda: None, "no queue")
+        until(lambda: not _exists(connection, "exchange_declare", exchange), lambda: None,
+              "no exchange")
 
 
 def _exists(connection, declare, name):

@@ -127,14 +127,13 @@ def unique_fanout(channel):
     return name
 
 
-@check("mandatory: an unroutable message is returned before its confirm")
+@check("mandatory: an unroutable message is returned, and confirmed")
 def mandatory():
     with channel_open() as channel:
         queue = temporary_queue(channel)
         channel.confirm_delivery()
         channel.basic_publish("", queue, b"routed", mandatory=True)
         key = unique("nowhere")
-        # This raise is the check of the order: pika looks for returns when the confirm arrives.
         with raises(pika.exceptions.UnroutableError) as caught:
             channel.basic_publish("amq.direct", key, b"lost",
                                   pika.BasicProperties(**PROPERTIES), mandatory=True)
@@ -158,7 +157,7 @@ def mandatory_plain():
         equal([body for _, _, _, body in returns], [b"lost"], "what came back")
 
 
-@check("a pipeline of publishes on the callback adapter: each confirmed once, returns first")
+@check("mandatory, pipelined on the callback adapter: each confirmed once, returns before confirms")
 def pipelined_confirms():
     total, unroutable = 500, set(range(10, 501, 10))
     seen, open_tags = [], set(range(1, total + 1))

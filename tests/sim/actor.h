@@ -8,9 +8,9 @@
  *   owner   has exchanges and queues that nobody else touches: every answer is known beforehand
  *   trader  publishes to and consumes from what all traders share
  *   vandal  keeps no rule
- *   janitor comes last and empties what is left
+ *   janitor founds what traders share, and comes last to empty what is left
  *
- * chan_send.c sends and tells the model; chan_receive.c compares what comes; owner.c and trader.c
+ * chan_send.c sends and tells the model; chan_receive.c compares what comes; owner.c and janitor.c
  * choose; actor.c leads a connection through its life.
  *
  * Thread: the one of the simulation.
@@ -29,10 +29,18 @@ enum {
 
 enum role { ROLE_OWNER, ROLE_TRADER, ROLE_VANDAL, ROLE_JANITOR };
 
+/* What the janitor is there for. */
+enum chore {
+    CHORE_FOUND, /* declare what traders share */
+    CHORE_DRAIN, /* make room while others still wait for memory */
+    CHORE_CLEAR  /* empty, check and delete everything */
+};
+
 enum consumer_state { CONSUMER_UNUSED, CONSUMER_ASKED, CONSUMER_ACTIVE, CONSUMER_CANCELLING };
 
 struct sim_consumer {
     enum consumer_state state;
+    unsigned id; /* never used again on its channel, from 1 */
     char tag[TAG_SIZE];
     struct model_queue *queue;
     bool no_ack;
@@ -52,7 +60,7 @@ struct expected {
     uint32_t n_consumers;
     uint64_t message;   /* of get: 0 = get-empty */
     bool no_ack;
-    int consumer;       /* index; -1 = none */
+    unsigned consumer;  /* its id; 0 = none */
     uint32_t limit;     /* of qos */
     bool global;
     uint64_t batch;     /* that must be durable first; 0 = none */
@@ -72,7 +80,7 @@ struct outstanding {
     uint64_t tag;
     uint64_t message;
     struct model_queue *queue;
-    int consumer; /* -1: by get */
+    unsigned consumer; /* its id; 0: by get */
     bool held;    /* in the transaction */
     bool requeue; /* how it will be settled by the commit */
 };
@@ -88,7 +96,7 @@ struct tx_item {
 struct last_seen {
     const struct model_queue *queue;
     uint32_t by;
-    uint64_t cmd;
+    uint64_t message;
 };
 
 enum chan_state {
@@ -122,8 +130,14 @@ struct chan {
     uint32_t consumer_prefetch;
     uint32_t limit; /* of the channel, as answered; 0 = none */
     struct deque last_seen;
-    unsigned n_ops; /* left */
-    bool drained;   /* landing: its queues are empty */
+    bool begun;
+    unsigned n_ops;  /* left */
+    unsigned habits; /* bits of operations that it never does */
+    unsigned talk;   /* commands that it sends behind a mistake */
+    size_t queues_max;
+    bool drained;    /* the janitor's: the queue at hand is empty */
+    size_t at;       /* the janitor's: which queue or exchange is next */
+    unsigned stage;  /* the janitor's */
     unsigned n_consumer_names;
 };
 
@@ -146,13 +160,15 @@ struct actor {
     bool connected; /* client is in use */
     struct chan *chans[CHANNELS_MAX];
     size_t n_chans;
+    enum chore chore;
     unsigned n_lives; /* connections still to come */
+    bool wants_cancels; /* it has said that it knows basic.cancel from a broker */
     bool orderly;     /* it has done nothing for which the broker may drop it */
     uint64_t stall_until; /* step before which it does not read */
+    uint64_t mute_until;  /* time before which it does nothing of its own accord */
     uint64_t silent_ns;   /* since when it has sent nothing */
-    uint64_t heard_ns;
-    uint64_t deadline_step;
-    struct amqp_connection_tune tune;
+    uint64_t connected_ns;
+    unsigned reopens;     /* of closed channels */
     uint16_t heartbeat_s;
 };
 
@@ -162,23 +178,20 @@ void actor_free(struct actor *a);
 /* One small thing: send, receive, or decide. True when something moved. */
 bool actor_step(struct actor *a);
 
-/* Is it waiting for the broker? For the look at a hang. */
-bool actor_is_waiting(const struct actor *a);
-
 /* Ends the connection without a word. */
 void actor_reset(struct actor *a);
 
 /* Its listener, for client.h. */
 extern const struct client_listener ACTOR_LISTENER;
 
-/* What a channel wants to do next. */
+/* What an owner's or a trader's channel does next. */
 void owner_step(struct chan *ch);
-void trader_step(struct chan *ch);
-void vandal_step(struct actor *a);
-void janitor_step(struct chan *ch);
 
-/* Declares what traders share, on the model's side; the janitor's sister does it on the wire. */
-void trader_found(struct chan *ch);
+/* A vandal's next misdeed. */
+void vandal_step(struct actor *a);
+
+/* Founds what traders share, or empties and removes everything. */
+void janitor_step(struct chan *ch);
 
 /* ---- chan.c: life ---- */
 
@@ -216,7 +229,7 @@ void chan_declare(struct chan *ch, struct model_queue *q, bool passive);
 void chan_publish(struct chan *ch, const struct publish_options *o);
 void chan_get(struct chan *ch, struct model_queue *q, bool no_ack);
 void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t priority);
-void chan_cancel(struct chan *ch, int consumer);
+void chan_cancel(struct chan *ch, struct sim_consumer *c);
 void chan_purge(struct chan *ch, struct model_queue *q);
 void chan_delete(struct chan *ch, struct model_queue *q);
 void chan_qos(struct chan *ch, uint16_t n, bool global);
@@ -235,6 +248,9 @@ void chan_tx_rollback(struct chan *ch);
 bool chan_knows(const struct chan *ch, const struct model_queue *q);
 
 size_t chan_n_consumers(const struct chan *ch);
+
+/* The consumer of that id, or NULL when it is no more. */
+struct sim_consumer *chan_consumer(struct chan *ch, unsigned id);
 
 /* ---- chan_receive.c ---- */
 

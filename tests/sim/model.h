@@ -63,6 +63,8 @@ struct model_queue {
     bool auto_delete;
     bool shared;     /* several channels touch it */
     bool live;       /* false once its end was commanded */
+    bool server_named;
+    bool declared;   /* its first declare was sent */
     bool orphaned;   /* its owner was lost: the janitor looks after it */
     bool unseen_returns; /* messages nobody has seen may have been requeued */
     uint32_t owner;  /* channel; 0 = shared or orphaned */

@@ -98,6 +98,9 @@ bool world_chance(struct world *w, unsigned one_in);
 uint64_t world_batch(const struct world *w);
 bool world_is_durable(const struct world *w, uint64_t batch);
 
+/* Have all clients but this one left? */
+bool world_others_are_gone(const struct world *w, const struct actor *but);
+
 /* The step functions of the broker, in the shape of the plan (schedule.c). */
 void schedule_broker(struct world *w);
 

@@ -57,6 +57,7 @@ struct amqt {
     bool verbose;
     const char *label;
     char title[256];
+    uint64_t began_ns;
     bool skip_case;
     bool skip_script;
     unsigned n_cases;
@@ -150,7 +151,7 @@ static void amqt_send(struct amqt *a, struct where *w)
         amqt_remember(a, true, m.method.exchange_declare.exchange);
     peer_send_method(w->peer, channel, &m.method);
     if (m.method.id == METHOD_connection_tune_ok)
-        w->peer->frame_max = m.method.connection_tune_ok.frame_max;
+        peer_set_frame_max(w->peer, m.method.connection_tune_ok.frame_max);
     if (method_info(m.method.id)->content && !m.bare)
         peer_send_content(w->peer, channel, m.rest, m.body);
 }
@@ -207,7 +208,8 @@ static void amqt_check_close(struct script *s, const struct where *w, const stru
     unsigned method_id = last->method_id;
     if (script_peek(s, 0)->kind == TOKEN_WORD) {
         char word[32];
-        snprintf(word, sizeof(word), "%.*s", SPAN_FMT(script_word(s)));
+        struct span method = script_word(s);
+        snprintf(word, sizeof(word), "%.*s", SPAN_FMT(method));
         if (sscanf(word, "%u.%u", &class_id, &method_id) != 2)
             script_fail(s, "'%s' is not CLASS.METHOD", word);
     }
@@ -261,7 +263,8 @@ static void amqt_confirms(struct amqt *a, struct where *w)
     char word[32];
     uint64_t low = 0;
     uint64_t high = 0;
-    snprintf(word, sizeof(word), "%.*s", SPAN_FMT(script_word(s)));
+    struct span range = script_word(s);
+    snprintf(word, sizeof(word), "%.*s", SPAN_FMT(range));
     int n = sscanf(word, "%lu-%lu", &low, &high);
     high = n == 1 ? low : high;
     if (n < 1 || high < low)
@@ -311,7 +314,7 @@ static void amqt_close(struct amqt *a, struct where *w)
     (void)a;
     struct method m = {.id = METHOD_connection_close, .connection_close = {.reply_code = 200}};
     dialogue_call(w->peer, 0, &m, METHOD_connection_close_ok);
-    peer_end(w->peer);
+    peer_close(w->peer, false);
 }
 
 static void amqt_drop(struct amqt *a, struct where *w)
@@ -437,6 +440,8 @@ static void amqt_failed(struct amqt *a, const char *path, unsigned line)
 static bool amqt_end_case(struct amqt *a, const char *path, unsigned line)
 {
     bool clean = true;
+    if (a->verbose && a->title[0] != 0)
+        printf("# %6.3f s %s: %s\n", (double)(peer_now_ns() - a->began_ns) / 1e9, path, a->title);
     amqt_close_peers(a);
     if (setjmp(a->script.failed) == 0) {
         amqt_clean(a);
@@ -452,6 +457,7 @@ static bool amqt_end_case(struct amqt *a, const char *path, unsigned line)
 
 static void amqt_begin_case(struct amqt *a, const char *line)
 {
+    a->began_ns = peer_now_ns();
     snprintf(a->title, sizeof(a->title), "%.*s", (int)strcspn(line + 6, "\""), line + 6);
     a->skip_case = a->skip_script;
     a->n_cases++;
@@ -486,8 +492,6 @@ static void amqt_play(struct amqt *a, FILE *f, const char *path)
             amqt_end_case(a, path, at - n);
             amqt_begin_case(a, line);
             failed = false;
-            if (a->verbose)
-                printf("# %s: %s\n", path, a->title);
             continue;
         }
         if (failed || a->skip_case)

@@ -113,7 +113,7 @@ void dialogue_open(struct peer *p)
     dialogue_expect(p, 0, METHOD_connection_start);
     dialogue_call(p, 0, &start_ok, METHOD_connection_tune);
     peer_send_method(p, 0, &tune_ok);
-    p->frame_max = tune_ok.connection_tune_ok.frame_max;
+    peer_set_frame_max(p, tune_ok.connection_tune_ok.frame_max);
     dialogue_call(p, 0, &open, METHOD_connection_open_ok);
     dialogue_call(p, 1, &channel_open, METHOD_channel_open_ok);
 }

@@ -58,6 +58,13 @@ void peer_close(struct peer *p, bool reset)
     buf_fini(&p->in);
 }
 
+void peer_set_frame_max(struct peer *p, uint32_t frame_max)
+{
+    /* What the server will not agree to does not bind it either. */
+    if (frame_max != 0 && frame_max < p->frame_max)
+        p->frame_max = frame_max;
+}
+
 /* ---- Out ---- */
 
 static void peer_wait(struct peer *p, short events, uint64_t deadline_ns)

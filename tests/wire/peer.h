@@ -51,6 +51,9 @@ void peer_close(struct peer *p, bool reset);
 
 uint64_t peer_now_ns(void);
 
+/* The largest frame from now on, as tune-ok says. */
+void peer_set_frame_max(struct peer *p, uint32_t frame_max);
+
 void peer_send(struct peer *p, struct span bytes);
 void peer_send_frame(struct peer *p, uint8_t type, uint16_t channel, struct span payload);
 void peer_send_method(struct peer *p, uint16_t channel, const struct method *m);

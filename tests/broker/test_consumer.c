@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/consumer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "tests/broker/core_fixture.h"
+
+static void publish_numbers(struct client *c, const char *queue, unsigned first, unsigned last)
+{
+    for (unsigned i = first; i <= last; i++)
+        put(c, "1 basic_publish routing_key=%s | %u", queue, i);
+    fixture_run(c->fx);
+}
+
+START_TEST(what_waits_is_delivered_after_consume_ok)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    publish_numbers(c, "q", 1, 2);
+    say(c, "1 basic_consume queue=q consumer_tag=t");
+    publish_numbers(c, "q", 3, 3);
+    heard(c, "1 basic_consume_ok consumer_tag=t",
+          "1 basic_deliver consumer_tag=t delivery_tag=1 routing_key=q | 1",
+          "1 basic_deliver consumer_tag=t delivery_tag=2 routing_key=q | 2",
+          "1 basic_deliver consumer_tag=t delivery_tag=3 routing_key=q | 3");
+    fixture_free(fx);
+}
+END_TEST
+
+/* consume-ok waits behind a declare-ok that waits for the disk; no delivery may overtake it. */
+START_TEST(no_delivery_overtakes_its_consume_ok)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    fx->store_held = true;
+    say(c, "1 queue_declare queue=q durable");
+    say(c, "1 basic_consume queue=q consumer_tag=t no_ack");
+    publish_numbers(c, "q", 1, 2);
+    heard_nothing(c);
+    fx->store_held = false;
+    fixture_run(fx);
+    heard(c, "1 queue_declare_ok queue=q", "1 basic_consume_ok consumer_tag=t",
+          "1 basic_deliver consumer_tag=t delivery_tag=1 routing_key=q | 1",
+          "1 basic_deliver consumer_tag=t delivery_tag=2 routing_key=q | 2");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(consumers_take_turns)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait no_ack");
+    say(c, "1 basic_consume queue=q consumer_tag=b no_wait no_ack");
+    say(c, "1 basic_consume queue=q consumer_tag=c no_wait no_ack");
+    publish_numbers(c, "q", 1, 5);
+    heard(c, "1 basic_deliver consumer_tag=a delivery_tag=1 routing_key=q | 1",
+          "1 basic_deliver consumer_tag=b delivery_tag=2 routing_key=q | 2",
+          "1 basic_deliver consumer_tag=c delivery_tag=3 routing_key=q | 3",
+          "1 basic_deliver consumer_tag=a delivery_tag=4 routing_key=q | 4",
+          "1 basic_deliver consumer_tag=b delivery_tag=5 routing_key=q | 5");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_full_consumer_is_passed_over_and_comes_back)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_qos prefetch_count=1");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait");
+    say(c, "1 basic_qos prefetch_count=2");
+    say(c, "1 basic_consume queue=q consumer_tag=b no_wait");
+    publish_numbers(c, "q", 1, 5);
+    heard(c, "1 basic_qos_ok", "1 basic_qos_ok",
+          "1 basic_deliver consumer_tag=a delivery_tag=1 routing_key=q | 1",
+          "1 basic_deliver consumer_tag=b delivery_tag=2 routing_key=q | 2",
+          "1 basic_deliver consumer_tag=b delivery_tag=3 routing_key=q | 3");
+    say(c, "1 basic_ack delivery_tag=3");
+    heard(c, "1 basic_deliver consumer_tag=b delivery_tag=4 routing_key=q | 4");
+    say(c, "1 basic_ack delivery_tag=1");
+    heard(c, "1 basic_deliver consumer_tag=a delivery_tag=5 routing_key=q | 5");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_consumer_keeps_the_prefetch_of_its_beginning)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_qos prefetch_count=1");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait");
+    say(c, "1 basic_qos prefetch_count=10");
+    publish_numbers(c, "q", 1, 3);
+    heard(c, "1 basic_qos_ok", "1 basic_qos_ok",
+          "1 basic_deliver consumer_tag=a delivery_tag=1 routing_key=q | 1");
+    fixture_free(fx);
+}
+END_TEST
+
+/* RabbitMQ's trap: a limit per consumer, said after the channel's, takes the channel's away. */
+START_TEST(a_limit_per_consumer_takes_the_channels_away)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_qos prefetch_count=1 global");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait");
+    publish_numbers(c, "q", 1, 4);
+    heard(c, "1 basic_qos_ok", "1 basic_deliver consumer_tag=a delivery_tag=1 routing_key=q | 1");
+    say(c, "1 basic_qos prefetch_count=2");
+    heard(c, "1 basic_qos_ok", "1 basic_deliver consumer_tag=a delivery_tag=2 routing_key=q | 2",
+          "1 basic_deliver consumer_tag=a delivery_tag=3 routing_key=q | 3",
+          "1 basic_deliver consumer_tag=a delivery_tag=4 routing_key=q | 4");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(both_limits_hold_when_the_channels_comes_last)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_qos prefetch_count=2");
+    say(c, "1 basic_qos prefetch_count=3 global");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=b no_wait");
+    publish_numbers(c, "q", 1, 6);
+    heard(c, "1 basic_qos_ok", "1 basic_qos_ok",
+          "1 basic_deliver consumer_tag=a delivery_tag=1 routing_key=q | 1",
+          "1 basic_deliver consumer_tag=b delivery_tag=2 routing_key=q | 2",
+          "1 basic_deliver consumer_tag=a delivery_tag=3 routing_key=q | 3");
+    say(c, "1 basic_ack delivery_tag=1");
+    ck_assert_uint_eq(n_heard(c), 1);
+    forget(c);
+    say(c, "1 basic_ack multiple");
+    ck_assert_uint_eq(n_heard(c), 2);
+    fixture_free(fx);
+}
+END_TEST
+
+/* What basic.get handed out counts against no limit. */
+START_TEST(a_get_does_not_count_against_the_channels_limit)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_qos prefetch_count=1 global");
+    publish_numbers(c, "q", 1, 3);
+    say(c, "1 basic_get queue=q");
+    forget(c);
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait");
+    heard(c, "1 basic_deliver consumer_tag=a delivery_tag=2 routing_key=q | 2");
+    say(c, "1 basic_ack delivery_tag=1");
+    heard_nothing(c);
+    say(c, "1 basic_ack delivery_tag=2");
+    heard(c, "1 basic_deliver consumer_tag=a delivery_tag=3 routing_key=q | 3");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(no_ack_consumers_know_no_limit)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_qos prefetch_count=1");
+    say(c, "1 basic_qos prefetch_count=1 global");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_ack no_wait");
+    forget(c);
+    publish_numbers(c, "q", 1, 50);
+    ck_assert_uint_eq(n_heard(c), 50);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(after_cancel_ok_nothing_is_delivered_and_old_tags_still_settle)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait");
+    publish_numbers(c, "q", 1, 2);
+    forget(c);
+    say(c, "1 basic_cancel consumer_tag=a");
+    heard(c, "1 basic_cancel_ok consumer_tag=a");
+    publish_numbers(c, "q", 3, 3);
+    heard_nothing(c);
+    ck_assert_uint_eq(fx->core->consumers.n, 1); /* its unsettled entries still name it */
+    say(c, "1 basic_ack delivery_tag=1");
+    say(c, "1 basic_reject delivery_tag=2 requeue");
+    ck_assert_uint_eq(fx->core->consumers.n, 0);
+    say(c, "1 basic_get queue=q");
+    heard(c, "1 basic_get_ok delivery_tag=3 redelivered routing_key=q message_count=1 | 2");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_cancelled_consumer_with_unsettled_messages_still_counts_for_the_channel)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_qos prefetch_count=2 global");
+    say(c, "1 basic_consume queue=q consumer_tag=a no_wait");
+    publish_numbers(c, "q", 1, 4);
+    say(c, "1 basic_cancel consumer_tag=a no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=b no_wait");
+    forget(c);
+    say(c, "1 basic_ack delivery_tag=1");
+    heard(c, "1 basic_deliver consumer_tag=b delivery_tag=3 routing_key=q | 3");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_deleted_queue_tells_its_consumers)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *a = fixture_connect(fx);
+    struct client *b = fixture_connect(fx);
+    say(a, "1 queue_declare queue=q no_wait");
+    say(a, "1 basic_consume queue=q consumer_tag=t no_wait");
+    publish_numbers(a, "q", 1, 1);
+    forget(a);
+    say(b, "1 queue_delete queue=q");
+    heard(b, "1 queue_delete_ok");
+    heard(a, "1 basic_cancel consumer_tag=t no_wait");
+    say(a, "1 basic_nack delivery_tag=1 requeue");
+    heard_nothing(a);
+    ck_assert_uint_eq(fx->core->queues.n, 0);
+    ck_assert_uint_eq(fx->core->consumers.n, 0);
+    ck_assert_uint_eq(fx->core->message_bytes, 0);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(an_auto_delete_queue_goes_with_its_last_consumer)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    forget(c);
+    say(c, "2 channel_open");
+    say(c, "2 queue_declare queue=q2 auto_delete no_wait");
+    say(c, "2 basic_consume queue=q2 consumer_tag=a no_wait");
+    say(c, "2 basic_consume queue=q2 consumer_tag=b no_wait");
+    say(c, "2 basic_cancel consumer_tag=a no_wait");
+    ck_assert_ptr_nonnull(fixture_queue(fx, "q2"));
+    say(c, "2 basic_cancel consumer_tag=b no_wait");
+    ck_assert_ptr_null(fixture_queue(fx, "q2"));
+    fixture_free(fx);
+}
+END_TEST
+
+/* A consumer whose connection does not read is no longer fed, and others get what it would have. */
+START_TEST(a_connection_that_does_not_read_holds_a_bounded_amount)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *slow = fixture_connect(fx);
+    struct client *fast = fixture_connect(fx);
+    static char body[4001];
+    memset(body, 'x', 4000);
+    say(fast, "1 queue_declare queue=q no_wait");
+    slow->stalled = true;
+    say(slow, "1 basic_consume queue=q consumer_tag=s no_ack no_wait");
+    for (int i = 0; i < 600; i++)
+        put_body(fast, 1, "q", span_str(body), 4000, NULL);
+    fixture_run(fx);
+    size_t n_slow = n_heard(slow);
+    ck_assert_uint_ge(n_slow, OUTPUT_PENDING_MAX / 4200 / 2);
+    ck_assert_uint_le(n_slow, OUTPUT_PENDING_MAX / 4000 + 2);
+    say(fast, "1 basic_consume queue=q consumer_tag=f no_ack no_wait");
+    ck_assert_uint_eq(n_heard(fast) + n_slow, 600);
+    ck_assert_uint_eq(n_heard(slow), n_slow);
+    /* Once its socket has taken what was sent, it is served again. */
+    put_sent(slow);
+    fixture_run(fx);
+    for (int i = 0; i < 10; i++)
+        put_body(fast, 1, "q", span_str(body), 4000, NULL);
+    fixture_run(fx);
+    ck_assert_uint_eq(n_heard(slow), n_slow + 5);
+    fixture_free(fx);
+}
+END_TEST
+
+SUITE("consumer", what_waits_is_delivered_after_consume_ok, no_delivery_overtakes_its_consume_ok,
+      consumers_take_turns, a_full_consumer_is_passed_over_and_comes_back,
+      a_consumer_keeps_the_prefetch_of_its_beginning,
+      a_limit_per_consumer_takes_the_channels_away, both_limits_hold_when_the_channels_comes_last,
+      a_get_does_not_count_against_the_channels_limit, no_ack_consumers_know_no_limit,
+      after_cancel_ok_nothing_is_delivered_and_old_tags_still_settle,
+      a_cancelled_consumer_with_unsettled_messages_still_counts_for_the_channel,
+      a_deleted_queue_tells_its_consumers, an_auto_delete_queue_goes_with_its_last_consumer,
+      a_connection_that_does_not_read_holds_a_bounded_amount)
