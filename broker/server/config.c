@@ -123,6 +123,8 @@ static bool config_number(const struct config_row *row, const char *value, uint6
         return false;
     if (strcmp(row->unit, "%") == 0 && *out == 0 && end[0] == '.') {
         double part = strtod(value, &end);
+        if (!(part >= 0 && part <= 1))
+            return false;
         *out = (uint64_t)(part * 100 + 0.5);
     }
     static const struct {
@@ -242,6 +244,17 @@ static enum err config_line(struct config *c, char *line, char *why, size_t why_
     return config_set(c, config_trim(key), config_trim(equals + 1), why, why_size);
 }
 
+/* Does the line end within what was read? The rest of a comment is dropped, however long. */
+static bool config_is_whole(const char *line, FILE *file)
+{
+    if (strchr(line, '\n') != NULL || feof(file))
+        return true;
+    bool comment = line[strspn(line, " \t")] == '#';
+    for (int c = 0; comment && c != '\n' && c != EOF;)
+        c = fgetc(file);
+    return comment;
+}
+
 enum err config_load(struct config *c, const char *path, char *why, size_t why_size)
 {
     FILE *file = fopen(path, "re");
@@ -253,7 +266,12 @@ enum err config_load(struct config *c, const char *path, char *why, size_t why_s
     char detail[512] = "";
     enum err e = OK;
     for (unsigned n = 1; e == OK && fgets(line, sizeof(line), file) != NULL; n++) {
-        e = config_line(c, line, detail, sizeof(detail));
+        if (config_is_whole(line, file)) {
+            e = config_line(c, line, detail, sizeof(detail));
+        } else {
+            snprintf(detail, sizeof(detail), "the line is too long");
+            e = ERR_SYNTAX;
+        }
         if (e != OK)
             snprintf(why, why_size, "%s:%u: %s", path, n, detail);
     }

@@ -436,23 +436,18 @@ static void amqt_failed(struct amqt *a, const char *path, unsigned line)
     a->n_failed++;
 }
 
-/* True when all went well. */
-static bool amqt_end_case(struct amqt *a, const char *path, unsigned line)
+static void amqt_end_case(struct amqt *a, const char *path, unsigned line)
 {
-    bool clean = true;
     if (a->verbose && a->title[0] != 0)
         printf("# %6.3f s %s: %s\n", (double)(peer_now_ns() - a->began_ns) / 1e9, path, a->title);
     amqt_close_peers(a);
-    if (setjmp(a->script.failed) == 0) {
+    if (setjmp(a->script.failed) == 0)
         amqt_clean(a);
-    } else {
+    else
         amqt_failed(a, path, line);
-        clean = false;
-    }
     amqt_close_peers(a);
     a->declared = NULL;
     script_reset(&a->script);
-    return clean;
 }
 
 static void amqt_begin_case(struct amqt *a, const char *line)

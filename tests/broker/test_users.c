@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/auth/users.h"
+
+#include "tests/base/suite.h"
+
+static const uint8_t SALT[PASSWORD_SALT] = {0x90, 0x8d, 0xc6, 0x0a};
+
+START_TEST(a_digest_is_what_rabbitmq_keeps)
+{
+    struct users u;
+    users_init(&u);
+    ck_assert_int_eq(users_add(&u, SPAN_LIT("me"), SPAN_LIT("test12"), SALT, false), OK);
+    /* SHA-256 of 908dc60a and "test12", the example of RabbitMQ's own documentation. */
+    static const uint8_t WANTED[] = {0xa5, 0xb9, 0x24, 0xb3, 0x09, 0x6b, 0x88, 0x97,
+                                     0xd6, 0x5a, 0x3b, 0x5f, 0x80, 0xfa, 0x5d, 0xb6,
+                                     0x2a, 0x94, 0xb8, 0x31, 0x22, 0xcd, 0xf4, 0xf8,
+                                     0xfe, 0xaa, 0xd1, 0x0f, 0x15, 0x13, 0xd8, 0xf2};
+    ck_assert_mem_eq(u.list[0].digest, WANTED, PASSWORD_DIGEST);
+    users_fini(&u);
+}
+END_TEST
+
+START_TEST(only_the_right_name_and_password_get_in)
+{
+    struct users u;
+    users_init(&u);
+    ck_assert(!users_check(&u, SPAN_NONE, SPAN_NONE, true));
+    ck_assert_int_eq(users_add(&u, SPAN_LIT("a"), SPAN_LIT("pa"), SALT, false), OK);
+    ck_assert_int_eq(users_add(&u, SPAN_LIT("b"), SPAN_LIT("pb"), SALT, false), OK);
+    ck_assert(users_check(&u, SPAN_LIT("a"), SPAN_LIT("pa"), false));
+    ck_assert(users_check(&u, SPAN_LIT("b"), SPAN_LIT("pb"), true));
+    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_LIT("pb"), true));
+    ck_assert(!users_check(&u, SPAN_LIT("A"), SPAN_LIT("pa"), true));
+    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_LIT("p"), true));
+    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_LIT("paa"), true));
+    ck_assert(!users_check(&u, SPAN_LIT("c"), SPAN_LIT("pa"), true));
+    ck_assert(!users_check(&u, SPAN_NONE, SPAN_LIT("pa"), true));
+    users_fini(&u);
+}
+END_TEST
+
+START_TEST(a_blank_password_never_logs_in)
+{
+    struct users u;
+    users_init(&u);
+    ck_assert_int_eq(users_add(&u, SPAN_LIT("a"), SPAN_NONE, SALT, false), OK);
+    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_NONE, true));
+    users_fini(&u);
+}
+END_TEST
+
+START_TEST(a_loopback_user_comes_from_this_machine)
+{
+    struct users u;
+    users_init(&u);
+    ck_assert_int_eq(users_add(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), SALT, true), OK);
+    ck_assert(users_check(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), true));
+    ck_assert(!users_check(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), false));
+    users_fini(&u);
+}
+END_TEST
+
+SUITE("users", a_digest_is_what_rabbitmq_keeps, only_the_right_name_and_password_get_in,
+      a_blank_password_never_logs_in, a_loopback_user_comes_from_this_machine)
