@@ -73,15 +73,18 @@ broker__pick_port() {
 
 # Starts the broker on $AMQP_PORT. True once it accepts connections; false if it ended, or had to be
 # ended, before that. Its stdout comes through a pipe, so that waiting for the line needs no polling
-# and a broker that dies is noticed at once.
+# and a broker that dies is noticed at once. Its stdin is a pipe on which nobody ever writes; the
+# other end, descriptor 7, comes to its end when the broker does. The broker opens them in this
+# order, and the second open waits for ours, so it cannot be gone before we hold both.
 broker__launch() {
-    rm -rf "$BROKER_TMP/data" "$BROKER_TMP/stdout"
-    mkfifo "$BROKER_TMP/stdout" || exit 1
+    rm -rf "$BROKER_TMP/data" "$BROKER_TMP/alive" "$BROKER_TMP/stdout"
+    mkfifo "$BROKER_TMP/alive" "$BROKER_TMP/stdout" || exit 1
     : >"$BROKER_LOG"
     "$broker__bin" --listen "127.0.0.1:$AMQP_PORT" --data "$BROKER_TMP/data" \
         ${IO_THREADS:+--set "io_threads=$IO_THREADS"} \
-        </dev/null >"$BROKER_TMP/stdout" 2>>"$BROKER_LOG" &
+        0<>"$BROKER_TMP/alive" >"$BROKER_TMP/stdout" 2>>"$BROKER_LOG" &
     BROKER_PID=$!
+    exec 7<"$BROKER_TMP/alive"
     exec 9<"$BROKER_TMP/stdout"
     if timeout --foreground "$BROKER_START_SECONDS" sh -c '
         while IFS= read -r line; do
@@ -89,12 +92,12 @@ broker__launch() {
             case $line in *"Server startup complete"*) exit 0 ;; esac
         done
         exit 1' <&9 >>"$BROKER_LOG"; then
-        cat <&9 >>"$BROKER_LOG" 2>/dev/null &
+        cat <&9 >>"$BROKER_LOG" 2>/dev/null 7<&- &
         broker__drain=$!
         exec 9<&-
         return 0
     fi
-    exec 9<&-
+    exec 7<&- 9<&-
     kill -KILL "$BROKER_PID" 2>/dev/null
     wait "$BROKER_PID" 2>/dev/null
     BROKER_PID=
@@ -120,25 +123,13 @@ broker__at_exit() {
 
 broker__stop() {
     kill -TERM "$BROKER_PID" 2>/dev/null
-    broker__watchdog "$BROKER_STOP_SECONDS" "$BROKER_PID" </dev/null >/dev/null 2>&1 &
-    broker__dog=$!
+    timeout --foreground "$BROKER_STOP_SECONDS" cat <&7 || kill -KILL "$BROKER_PID"
     wait "$BROKER_PID"
     broker__code=$?
-    kill -TERM "$broker__dog" 2>/dev/null
-    wait "$broker__dog" "$broker__drain" 2>/dev/null
+    wait "$broker__drain"
     [ "$broker__code" -ne 0 ] || return 0
     echo "not ok - broker stops cleanly on SIGTERM: exit status $broker__code"
     return 1
-}
-
-# Kills process $2 after $1 seconds, unless it is told with SIGTERM that this is not needed.
-broker__watchdog() {
-    broker__sleep=
-    trap 'kill "$broker__sleep"; exit 0' TERM
-    sleep "$1" &
-    broker__sleep=$!
-    wait "$broker__sleep"
-    kill -KILL "$2"
 }
 
 broker__show_log() {

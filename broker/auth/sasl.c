@@ -8,8 +8,10 @@
 /* RFC 4616: [authzid] NUL user NUL password; the first is not used. */
 static enum err sasl_plain(struct span response, struct span *user, struct span *password)
 {
+    if (response.size == 0)
+        return ERR_SYNTAX;
     const uint8_t *end = response.at + response.size;
-    const uint8_t *first = response.size == 0 ? NULL : memchr(response.at, 0, response.size);
+    const uint8_t *first = memchr(response.at, 0, response.size);
     if (first == NULL)
         return ERR_SYNTAX;
     const uint8_t *second = memchr(first + 1, 0, (size_t)(end - first - 1));

@@ -431,9 +431,12 @@ enum err peer_open(struct peer *p, struct peer_shared *shared, enum peer_role ro
         if (e == OK)
             e = client_call(&p->client, 1, &select, METHOD_confirm_select_ok, &m);
     }
-    if (e == OK)
-        client_set_blocking(&p->client, false);
-    return e;
+    if (e != OK)
+        return e;
+    client_set_blocking(&p->client, false);
+    /* Deliveries may have come along with consume-ok; no event will announce them. */
+    p->held = p->client.in.first != p->client.in.end;
+    return OK;
 }
 
 enum err peer_close(struct peer *p)

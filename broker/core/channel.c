@@ -101,8 +101,7 @@ void channel_fail(struct channel *ch, const struct fault *f)
                                                   .class_id = f->class_id,
                                                   .method_id = f->method_id};
     replies_method(ch, &m, 0);
-    unsigned work = TURN_WORK_MAX;
-    if (!channel_release_some(ch, &work))
+    if (!channel_release_some(ch, &ch->session->core->work))
         parking_job(ch, channel_fail_job, NULL);
 }
 

@@ -38,8 +38,7 @@ const struct reply *on_channel_close(struct channel *ch, const struct method *m,
     (void)f;
     channel_move(ch, CHANNEL_CLOSING);
     replies_drop_confirms(ch);
-    unsigned work = TURN_WORK_MAX;
-    if (!channel_close_some(ch, NULL, &work))
+    if (!channel_close_some(ch, NULL, &ch->session->core->work))
         parking_job(ch, channel_close_some, NULL);
     return NULL;
 }
@@ -106,8 +105,7 @@ const struct reply *on_tx_rollback(struct channel *ch, const struct method *m, s
     (void)m;
     if (ch->tx == NULL)
         return channel_not_transactional(f);
-    unsigned work = TURN_WORK_MAX;
-    if (!channel_rollback_some(ch, NULL, &work))
+    if (!channel_rollback_some(ch, NULL, &ch->session->core->work))
         parking_job(ch, channel_rollback_some, NULL);
     return NULL;
 }

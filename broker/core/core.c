@@ -35,6 +35,8 @@ enum err core_new(struct core **out, const struct core_options *options, struct 
     if (core == NULL)
         return ERR_NOMEM;
     core->options = *options;
+    if (core->options.turn_work == 0)
+        core->options.turn_work = TURN_WORK_MAX;
     core_init_lists(core);
     env_secret(options->env, &core->hash_seed, sizeof(core->hash_seed));
     env_secret(options->env, core->name_secret, sizeof(core->name_secret));
@@ -273,19 +275,23 @@ static void core_publish_links(struct core *core)
 
 bool core_step(struct core *core)
 {
-    unsigned work = TURN_WORK_MAX;
+    unsigned *work = &core->work;
+    /* Input that never ends may not take the whole of every turn from what waits already. */
+    unsigned kept = core->options.turn_work / 4;
     bool more = false;
     core->now_ns = env_now_ns(core->options.env);
     core->durable = store_durable(core->options.store);
+    *work = core->options.turn_work - kept;
     for (size_t i = 0; i < core->n_links; i++)
-        more |= core_run_link(&core->links[i], &work);
-    core_run_active(core, &work);
-    core_run_jobs(core, &work);
-    core_run_memory(core, &work);
-    core_run_teardowns(core, &work);
-    core_run_dead_queues(core, &work);
-    more |= !garbage_free_some(core, &work);
-    more |= !vhost_work(core->vhost, &work);
+        more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
+    *work += kept;
+    core_run_active(core, work);
+    core_run_jobs(core, work);
+    core_run_memory(core, work);
+    core_run_teardowns(core, work);
+    core_run_dead_queues(core, work);
+    more |= !garbage_free_some(core, work);
+    more |= !vhost_work(core->vhost, work);
     more |= core_run_waiting(core);
     for (struct list *node; (node = list_first(&core->orders)) != NULL;)
         if (!session_flush_orders(CONTAINER_OF(node, struct session, in_orders)))
@@ -293,9 +299,9 @@ bool core_step(struct core *core)
     core_free_retired(core);
     core_publish_links(core);
     core->stats.turns++;
-    if (TURN_WORK_MAX - work > core->stats.work_max)
-        core->stats.work_max = TURN_WORK_MAX - work;
-    return more || work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
+    if (core->options.turn_work - *work > core->stats.work_max)
+        core->stats.work_max = core->options.turn_work - *work;
+    return more || *work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
            !list_empty(&core->active_queues) || !list_empty(&core->orders);
 }
 

@@ -33,6 +33,7 @@ struct core_options {
     uint16_t heartbeat_s;        /* likewise */
     uint64_t message_size_max;   /* larger ones are refused with 406 */
     uint64_t memory_limit_bytes; /* messages above this make publishers wait; 0 = no limit */
+    unsigned turn_work;          /* steps of work in one turn; 0 = TURN_WORK_MAX */
 };
 
 /* The core's side of a link. */
@@ -56,6 +57,7 @@ struct core {
     struct core_options options;
     uint64_t now_ns;
     uint64_t durable; /* store_durable as of this turn */
+    unsigned work;    /* steps that are left in this turn; whoever works counts it down */
     uint64_t hash_seed;
     uint64_t name_counter; /* with the secret below: generated names nobody can guess */
     uint8_t name_secret[16];

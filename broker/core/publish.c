@@ -216,8 +216,10 @@ static const struct reply *publish_deliver(struct channel *ch, struct message *m
     struct core *core = ch->session->core;
     uint64_t batch = core_record(core, publish_is_durable(m, queues, n));
     uint64_t confirm = ch->confirm ? ++ch->n_published : 0;
-    if (n > TURN_WORK_MAX)
+    /* One step was counted when the publish came in. */
+    if (n > 1 && n - 1 > core->work)
         return publish_fanout_begin(ch, m, queues, n, confirm, batch, f);
+    core->work -= (unsigned)(n - 1);
     bool failed = false;
     for (size_t i = 0; i + 1 < n; i++)
         failed |= publish_to(core, queues[i], message_ref(m)) != OK;

@@ -272,15 +272,16 @@ static void session_open_channel(struct session *s, uint16_t number, const struc
     struct fault f = {.class_id = method_info(m->id)->class_id,
                       .method_id = method_info(m->id)->method_id};
     struct channel *ch;
-    if (s->channels.n >= s->channel_max)
+    if (s->channels.n >= s->channel_max) {
+        f.class_id = f.method_id = 0; /* RabbitMQ blames no method for the count */
         fault_set(&f, REPLY_NOT_ALLOWED,
                   "number of channels opened (%zu) has reached the negotiated channel_max (%u)",
                   s->channels.n, s->channel_max);
-    else if (m->id != METHOD_channel_open)
+    } else if (m->id != METHOD_channel_open) {
         fault_set(&f, REPLY_CHANNEL_ERROR, "expected 'channel.open'");
-    else if (channel_new(&ch, s, number) != OK)
+    } else if (channel_new(&ch, s, number) != OK) {
         fault_set(&f, REPLY_RESOURCE_ERROR, "out of memory");
-    else {
+    } else {
         struct method ok = {.id = METHOD_channel_open_ok};
         replies_method(ch, &ok, 0);
         return;

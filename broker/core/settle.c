@@ -110,11 +110,10 @@ const struct reply *settle_up_to(struct channel *ch, uint64_t tag, enum settle h
         if (e == NULL || unsettled_held(e))
             return settle_unknown(tag, f);
     }
-    unsigned work = TURN_WORK_MAX;
     park_job job = ch->tx == NULL ? settle_continue : settle_hold_some;
     ch->settle_from = 0;
     ch->settle_last = tag == 0 ? ch->last_tag : tag;
-    if (!job(ch, (void *)(uintptr_t)how, &work))
+    if (!job(ch, (void *)(uintptr_t)how, &ch->session->core->work))
         parking_job(ch, job, (void *)(uintptr_t)how);
     return NULL;
 }

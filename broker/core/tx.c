@@ -149,8 +149,7 @@ static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)
 
 void tx_commit(struct channel *ch)
 {
-    unsigned work = TURN_WORK_MAX;
-    if (!tx_commit_some(ch, NULL, &work))
+    if (!tx_commit_some(ch, NULL, &ch->session->core->work))
         parking_job(ch, tx_commit_some, NULL);
 }
 

@@ -147,9 +147,12 @@ static bool config_flag(const char *value, bool *out)
     return *out || strcmp(value, "false") == 0 || strcmp(value, "0") == 0;
 }
 
+/* A value that is refused changes nothing. */
 static enum err config_store(struct config *c, const struct config_row *row, const char *value)
 {
     void *at = (char *)c + row->offset;
+    uint64_t number;
+    bool flag;
     char *copy;
     switch (row->type) {
     case CONFIG_text:
@@ -161,8 +164,16 @@ static enum err config_store(struct config *c, const struct config_row *row, con
         *(char **)at = copy;
         return OK;
     case CONFIG_number:
-    case CONFIG_size: return config_number(row, value, at) ? OK : ERR_SYNTAX;
-    case CONFIG_flag: return config_flag(value, at) ? OK : ERR_SYNTAX;
+    case CONFIG_size:
+        if (!config_number(row, value, &number))
+            return ERR_SYNTAX;
+        *(uint64_t *)at = number;
+        return OK;
+    case CONFIG_flag:
+        if (!config_flag(value, &flag))
+            return ERR_SYNTAX;
+        *(bool *)at = flag;
+        return OK;
     }
     return ERR_SYNTAX;
 }

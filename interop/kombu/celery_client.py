@@ -3,6 +3,8 @@
 
 import os
 import select
+import signal
+import sys
 import threading
 import time
 
@@ -173,6 +175,8 @@ def shutdown():
             channel.exchange_delete(queue)
 
 
+# Ends as SystemExit does below, so that no worker outlives us.
+signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
 try:
     check.run()
 except SystemExit as end:

@@ -160,23 +160,26 @@ class Player:
 
     def barrier(self, step):
         """Repeats rounds of the barrier until enough of them in a row bring nothing new."""
-        calls = [operation for operation in step.ops if isinstance(operation, Call)]
-        n_quiet_needed = 1
-        if len(calls) < len(step.ops) or CAUSES_MORE.intersection(call.name for call in calls):
-            n_quiet_needed = 2
-        connection = self.connections[step.slot]
-        if connection.link is None:
-            n_quiet_needed = 4
-        elif step.channel and not connection.channel(step.channel).open:
-            n_quiet_needed = 40
         n_quiet = n_rounds = 0
-        while n_quiet < n_quiet_needed and n_rounds < ROUNDS_MAX:
-            if n_quiet_needed > 1:
+        while n_quiet < self.quiet_rounds_needed(step) and n_rounds < ROUNDS_MAX:
+            if self.quiet_rounds_needed(step) > 1:
                 self.prod()
             n_quiet = n_quiet + 1 if self.barrier_round() == 0 else 0
             n_rounds += 1
         if n_rounds == ROUNDS_MAX:
             self.receiver.note(self.connections[step.slot], step.channel, "[never quiet]")
+
+    def quiet_rounds_needed(self, step):
+        """How many rounds have to bring nothing: more where other processes of a broker have
+        something to do, such as cleaning up behind a channel or a connection."""
+        connection = self.connections[step.slot]
+        if connection.link is None:
+            return 4
+        if step.channel and not connection.channel(step.channel).open:
+            return 3
+        calls = [operation for operation in step.ops if isinstance(operation, Call)]
+        causes_more = CAUSES_MORE.intersection(call.name for call in calls)
+        return 2 if len(calls) < len(step.ops) or causes_more else 1
 
     def prod(self):
         """Has every known queue answer; trouble on that connection is the broker's own."""

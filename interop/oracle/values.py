@@ -170,9 +170,12 @@ class Context:
             return self.pick((self.missing, "amq.none", self.exchange_pool[0] + "\n"))
         if dice < default + 0.02 + system:
             return self.pick(list(SYSTEM_EXCHANGES))
-        if dice < 0.97 and self.declared_exchanges:
-            return self.pick(self.declared_exchanges)
-        return self.pick(self.exchange_pool)
+        pool = self.declared_exchanges if self.declared_exchanges and dice < 0.97 \
+            else self.exchange_pool
+        name = self.pick(pool)
+        if self.exchange_plans[name]["internal"] and self.chance(0.7):
+            name = self.pick(pool)
+        return name
 
     def type_of(self, exchange):
         """The type that an exchange is meant to have."""

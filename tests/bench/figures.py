@@ -92,8 +92,8 @@ def rate(results):
     return ""
 
 
-def verdicts(row, results):
-    """Each wish with what was found."""
+def verdicts(row, results, judged):
+    """Each wish with what was found; only the judged broker's are held against it."""
     parts = []
     for metric, relation, wanted in wants(row):
         value = median(results, metric)
@@ -101,7 +101,8 @@ def verdicts(row, results):
             continue
         unit = UNITS.get(metric, metric)
         mark = "ok" if holds(value, relation, wanted) else "OVER" if relation == "<=" else "UNDER"
-        parts.append(f"{number(value)} {unit} ({mark}: {relation} {number(wanted)})")
+        wish = f" ({mark}: {relation} {number(wanted)})" if judged else ""
+        parts.append(f"{number(value)} {unit}{wish}")
     if parts:
         return "; ".join(parts)
     shown = [(m, median(results, m)) for m in ("broker_us", "p50_us", "p99_us")]
@@ -128,7 +129,7 @@ def print_table(rows, measured, names):
                 continue
             lines.append((name, broker, number(median(results, "broker_us")), spread(results),
                           rate(results),
-                          verdicts(row, results) if broker == "whippet" else ""))
+                          verdicts(row, results, broker == "whippet")))
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     for line in lines:
         cells = [cell.rjust(widths[i]) if i in (2, 3, 4) else cell.ljust(widths[i])

@@ -70,7 +70,7 @@ void fixture_free(struct fixture *fx)
     fx->store_held = false;
     fx->out_held = false;
     for (unsigned i = 0; i < fx->n_clients; i++)
-        if (fx->clients[i].open)
+        if (fx->clients[i].open && !fx->clients[i].closed)
             put_closed(&fx->clients[i]);
     fixture_run(fx);
     for (unsigned i = 0; i < fx->n_clients; i++) {
@@ -242,6 +242,8 @@ static void fixture_record(struct fixture *fx, const struct out_head *head)
     ck_assert_uint_lt(head->conn.index, fx->n_clients);
     struct client *c = &fx->clients[head->conn.index];
     ck_assert_uint_eq(head->conn.generation, c->conn.generation);
+    if (head->kind == OUT_CONTENT && c->closed)
+        return; /* after IN_CLOSED the message may be gone */
     if (head->kind == OUT_BYTES)
         client_hear_frames(c, span_of(((const struct out_bytes *)head)->bytes,
                                       ((const struct out_bytes *)head)->size));
@@ -265,7 +267,7 @@ static void fixture_drain(struct fixture *fx)
     }
     for (unsigned i = 0; i < fx->n_clients; i++) {
         struct client *c = &fx->clients[i];
-        if (c->open && !c->stalled && c->contents != before[i])
+        if (c->open && !c->closed && !c->stalled && c->contents != before[i])
             put_sent(c);
     }
 }
@@ -437,6 +439,7 @@ void say(struct client *c, const char *line, ...)
 void put_closed(struct client *c)
 {
     client_record(c, sizeof(struct in_head), IN_CLOSED, 0);
+    c->closed = true;
 }
 
 void put_fault(struct client *c, const struct reply *reply, const char *text)

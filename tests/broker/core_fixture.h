@@ -33,6 +33,7 @@ struct client {
     struct slot_id conn;
     unsigned link;
     bool open;     /* the core has not released it */
+    bool closed;   /* its socket has ended */
     bool stalled;  /* contents are not reported as sent */
     uint64_t contents;
     size_t n_lines;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Addresses as our tools take them: amqp://USER:PASSWORD@HOST:PORT/VHOST. */
 #include "broker/cli/client.h"
+
+#include <stdio.h>
+
 #include "tests/base/suite.h"
 
 static void check_parts(const char *uri, const char *user, const char *password, const char *host,

@@ -151,6 +151,12 @@ START_TEST(numbers_stay_in_their_range)
                       wrong[i][1]);
         ck_assert_ptr_nonnull(strstr(why, wrong[i][0]));
     }
+    /* What was refused has changed nothing. */
+    ck_assert_uint_eq(c.heartbeat_s, 60);
+    ck_assert_uint_eq(c.frame_max, 131072);
+    ck_assert_uint_eq(c.channel_max, 2047);
+    ck_assert_uint_eq(c.memory_percent, 60);
+    ck_assert(c.guest_loopback_only);
     ck_assert_int_eq(set("heartbeat", "65535"), OK);
     ck_assert_int_eq(set("vm_memory_high_watermark.absolute", "2GB"), OK);
     ck_assert_uint_eq(c.memory_absolute, 2000000000);

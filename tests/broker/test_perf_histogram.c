@@ -29,8 +29,7 @@ static uint64_t naive_percentile(double percent)
 
 static void record_random(unsigned bits)
 {
-    struct rng rng;
-    rng_init(&rng, bits);
+    struct rng rng = {bits};
     histogram_init(&histogram);
     for (size_t i = 0; i < VALUES; i++) {
         values[i] = rng_next(&rng) >> (64 - 1 - rng_next(&rng) % bits);

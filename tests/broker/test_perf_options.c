@@ -3,10 +3,11 @@
 #include "broker/cli/perf_options.h"
 
 #include <getopt.h>
+#include <string.h>
 
 #include "tests/base/suite.h"
 
-enum { ARGS_MAX = 16 };
+enum { ARGS_MAX = 64 };
 
 /* Parses words that are separated by blanks. */
 static enum perf_wish parse(struct perf_options *o, const char *words, char *why, size_t why_size)

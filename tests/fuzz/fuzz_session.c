@@ -157,6 +157,8 @@ static void hear(struct out_head *head)
     ASSERT(head->conn.index < CLIENTS && head->conn.generation == 1);
     struct client *c = &b.clients[head->conn.index];
     ASSERT(c->known);
+    if (head->kind == OUT_CONTENT && c->closed)
+        return; /* after IN_CLOSED the message may be gone */
     if (head->kind == OUT_BYTES)
         hear_bytes((const struct out_bytes *)head);
     else if (head->kind == OUT_CONTENT)

@@ -227,13 +227,14 @@ static void chan_on_return(struct chan *ch, uint64_t message)
 
 /* ---- Deliveries ---- */
 
-/* The broker has let go of the channel that holds it, and its client does not know yet. */
-static bool chan_holder_is_cut_off(const struct chan *ch, const struct place *p)
+/* The end of the channel that holds it is under way, or has come and its client does not know yet. */
+static bool chan_holder_is_ending(const struct chan *ch, const struct place *p)
 {
     const struct chan *holder = chan_by_uid(ch->actor->world, p->holder);
     const struct actor *a = holder->actor;
-    bool same = a->connected && holder->state != CHAN_LOST;
-    return same && peer_is_closed(a->client.peer);
+    if (holder->state == CHAN_FAILING || holder->state == CHAN_CLOSING)
+        return p->state == PLACE_OUT;
+    return holder->state == CHAN_OPEN && a->connected && peer_is_closed(a->client.peer);
 }
 
 static void chan_check_place(const struct chan *ch, const struct model_queue *q,
@@ -242,7 +243,7 @@ static void chan_check_place(const struct chan *ch, const struct model_queue *q,
     static const char *const STATES[] = {"ready", "delivered", "settled", "gone"};
     bool settled = p->state == PLACE_SETTLING || p->state == PLACE_GONE;
     bool may = p->state == PLACE_READY ||
-               (p->state != PLACE_GONE && chan_holder_is_cut_off(ch, p)) ||
+               (p->state != PLACE_GONE && chan_holder_is_ending(ch, p)) ||
                (settled && p->doubtful);
     EXPECT(may, CHAN_FMT "message %llu comes from queue %s and is %s there", CHAN_ARGS(ch),
            U64(p->message), q->name, STATES[p->state]);

@@ -83,7 +83,7 @@ struct world {
     uint32_t n_conns;
     uint64_t step;
     bool landing;
-    uint64_t landing_step;
+    unsigned still;         /* steps since a byte moved */
     uint64_t progress_step; /* when something last happened that a client waited for */
 };
 
@@ -103,8 +103,5 @@ bool world_others_are_gone(const struct world *w, const struct actor *but);
 
 /* The step functions of the broker, in the shape of the plan (schedule.c). */
 void schedule_broker(struct world *w);
-
-/* Nothing of the broker would run until something happens outside. */
-bool schedule_is_idle(struct world *w);
 
 #endif

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/world.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/actor.h"
+#include "tests/sim/failure.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+enum {
+    WORK_STEPS = 60000,    /* then the clients are told to finish */
+    HANG_STEPS = 400000,   /* without an answer to anybody while landing */
+    STILL_STEPS = 200,     /* without a byte moved: time jumps */
+    SETTLE_STEPS = 400000, /* for the broker to let go of everything */
+};
+
+/* ---- Chance and time ---- */
+
+uint64_t world_draw(struct world *w, uint64_t n)
+{
+    return rng_below(&w->rng, n);
+}
+
+bool world_chance(struct world *w, unsigned one_in)
+{
+    return rng_below(&w->rng, one_in) == 0;
+}
+
+static uint64_t world_now_ns(struct env *env)
+{
+    return ((struct world *)env->self)->now_ns;
+}
+
+static void world_secret(struct env *env, void *at, size_t size)
+{
+    struct world *w = env->self;
+    for (size_t i = 0; i < size; i++)
+        ((uint8_t *)at)[i] = (uint8_t)world_draw(w, 256);
+}
+
+static uint64_t world_delay(void *arg)
+{
+    struct world *w = arg;
+    w->n_sealed++;
+    return rng_below(&w->store_rng, w->plan.delay_max + 1);
+}
+
+uint64_t world_batch(const struct world *w)
+{
+    return w->n_sealed + 1;
+}
+
+bool world_is_durable(const struct world *w, uint64_t batch)
+{
+    return batch <= store_durable(w->store);
+}
+
+/* ---- The plan ---- */
+
+static uint64_t plan_pick(struct world *w, const uint64_t *values, size_t n)
+{
+    return values[world_draw(w, n)];
+}
+
+#define PLAN_PICK(w, ...)                                                     \
+    plan_pick(w, (const uint64_t[]){__VA_ARGS__},                             \
+              sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+static void world_plan(struct world *w)
+{
+    struct plan *p = &w->plan;
+    p->shape = (enum shape)world_draw(w, SHAPE_COUNT);
+    p->n_sides = p->shape == SHAPE_INLINE ? 1 : 1 + world_draw(w, SIDES_MAX);
+    p->delay_max = PLAN_PICK(w, 0, 10, 100, 1000);
+    p->turn_work = (unsigned)PLAN_PICK(w, 0, 8, 16, 64, 512);
+    p->memory_limit = world_chance(w, 5) ? PLAN_PICK(w, 20000, 100000, 1000000) : 0;
+    p->frame_max = (uint32_t)PLAN_PICK(w, 4096, 10000, 131072);
+    p->n_owners = p->memory_limit != 0 ? 0 : (unsigned)world_draw(w, 5);
+    p->n_traders = (unsigned)world_draw(w, 5) + (p->n_owners == 0);
+    p->n_vandals = world_chance(w, 3) ? 1 : 0;
+    p->n_ops = (unsigned)PLAN_PICK(w, 30, 300, 1500);
+    p->body_max = (uint32_t)PLAN_PICK(w, 200, 20000, 300000);
+    p->pace = (enum net_pace)world_draw(w, PACE_BYTES + 1);
+    if (p->pace == PACE_BYTES && p->body_max > 3000)
+        p->body_max = 3000;
+    p->check_each_step = !world_chance(w, 8);
+    p->tick_ns = PLAN_PICK(w, 1000, 100000, 2 * NS_PER_MS);
+    p->heartbeat_s = (uint16_t)PLAN_PICK(w, 0, 3, 60);
+}
+
+/* ---- The broker ---- */
+
+static void world_wake_core(void *arg)
+{
+    loop_wake(((struct world *)arg)->core_loop);
+}
+
+static void world_wake_side_0(void *arg)
+{
+    loop_wake(((struct world *)arg)->sides[0].loop);
+}
+
+static void world_wake_side_1(void *arg)
+{
+    loop_wake(((struct world *)arg)->sides[1].loop);
+}
+
+static void world_new_side(struct world *w, size_t i)
+{
+    struct side *s = &w->sides[i];
+    enum err e = link_init(&s->link);
+    ASSERT(e == OK);
+    if (w->plan.shape == SHAPE_THREADS) {
+        s->link.wake_core = world_wake_core;
+        s->link.wake_io = i == 0 ? world_wake_side_0 : world_wake_side_1;
+        s->link.wake_arg = w;
+    }
+    e = loop_new(&s->loop);
+    ASSERT(e == OK);
+    struct io_options options = {.env = &w->env,
+                                 .loop = s->loop,
+                                 .link = &s->link,
+                                 .index = (uint32_t)i,
+                                 .frame_max = w->plan.frame_max,
+                                 .message_size_max = 1 << 20,
+                                 .handshake_timeout_ns = 10 * NS_PER_S};
+    e = io_new(&s->io, &options);
+    ASSERT(e == OK);
+    e = loop_accept_on(s->loop, NULL, io_on_accept, s->io);
+    ASSERT(e == OK);
+}
+
+static void world_new_broker(struct world *w)
+{
+    static const uint8_t SALT[PASSWORD_SALT] = {1, 2, 3, 4};
+    users_init(&w->users);
+    enum err e = users_add(&w->users, SPAN_LIT("guest"), SPAN_LIT("guest"), SALT, true);
+    ASSERT(e == OK);
+    e = store_open(&w->store, &(struct store_options){.delay = world_delay, .delay_arg = w});
+    ASSERT(e == OK);
+    e = loop_new(&w->core_loop);
+    ASSERT(e == OK);
+    struct link *links[SIDES_MAX];
+    for (size_t i = 0; i < w->plan.n_sides; i++) {
+        world_new_side(w, i);
+        links[i] = &w->sides[i].link;
+    }
+    struct core_options options = {.env = &w->env,
+                                   .store = w->store,
+                                   .users = &w->users,
+                                   .version = SPAN_LIT("4.2.0"),
+                                   .default_vhost = SPAN_LIT("/"),
+                                   .frame_max = w->plan.frame_max,
+                                   .channel_max = 8,
+                                   .heartbeat_s = w->plan.heartbeat_s,
+                                   .message_size_max = 1 << 20,
+                                   .memory_limit_bytes = w->plan.memory_limit,
+                                   .turn_work = w->plan.turn_work};
+    e = core_new(&w->core, &options, links, w->plan.n_sides);
+    ASSERT(e == OK);
+}
+
+static void world_free_broker(struct world *w)
+{
+    core_free(w->core);
+    for (size_t i = 0; i < w->plan.n_sides; i++) {
+        io_free(w->sides[i].io);
+        loop_free(w->sides[i].loop);
+        link_fini(&w->sides[i].link);
+    }
+    loop_free(w->core_loop);
+    store_close(w->store);
+    users_fini(&w->users);
+}
+
+/* ---- Steps ---- */
+
+static void world_step(struct world *w)
+{
+    uint64_t moved = w->net.moved;
+    failure_step(++w->step);
+    w->now_ns += world_draw(w, w->plan.tick_ns);
+    bool alive = false;
+    if (world_draw(w, 2) == 0)
+        schedule_broker(w);
+    else
+        alive = actor_step(w->actors[world_draw(w, w->n_actors)]);
+    if (alive || moved != w->net.moved)
+        w->still = 0;
+    else if (++w->still == STILL_STEPS) {
+        w->still = STILL_STEPS / 2;
+        w->now_ns += world_draw(w, NS_PER_S / 2);
+    }
+}
+
+bool world_others_are_gone(const struct world *w, const struct actor *but)
+{
+    for (size_t i = 0; i < w->n_actors; i++)
+        if (w->actors[i] != but && w->actors[i]->state != ACTOR_GONE)
+            return false;
+    return true;
+}
+
+/* Somebody waits for an answer that does not come. */
+static _Noreturn void world_hang(const struct world *w)
+{
+    for (size_t i = 0; i < w->n_actors; i++) {
+        const struct actor *a = w->actors[i];
+        for (size_t k = 0; a->state != ACTOR_GONE && k < a->n_chans; k++) {
+            const struct chan *ch = a->chans[k];
+            const struct expected *e = ch->expected.n == 0 ? NULL : deque_at(&ch->expected, 0);
+            fprintf(stderr, "  c%u.%u state %d/%d waits for %s, %zu answers, %zu confirms\n",
+                    a->conn, ch->number, (int)a->state, (int)ch->state,
+                    e == NULL ? "nothing" : method_info(e->id)->name, ch->expected.n,
+                    ch->confirms.n);
+        }
+        if (a->state != ACTOR_GONE && a->n_chans == 0)
+            fprintf(stderr, "  c%u state %d\n", a->conn, (int)a->state);
+    }
+    fail("nothing has been answered for %d steps", HANG_STEPS);
+}
+
+static void world_run_until_gone(struct world *w, uint64_t steps_max)
+{
+    uint64_t begin = w->step;
+    w->progress_step = w->step;
+    while (!world_others_are_gone(w, NULL) && w->step - begin < steps_max) {
+        world_step(w);
+        if (w->landing && w->step - w->progress_step > HANG_STEPS)
+            world_hang(w);
+    }
+}
+
+static void world_errand(struct world *w, enum chore chore)
+{
+    struct actor *janitor = actor_new(w, ROLE_JANITOR);
+    janitor->chore = chore;
+}
+
+/* Nobody is connected, and nothing of what clients left behind is still being worked on. */
+static bool world_is_settled(const struct world *w)
+{
+    const struct core *c = w->core;
+    const struct list *lists[] = {&c->sessions,      &c->waiting,     &c->jobs,
+                                  &c->memory_parked, &c->teardowns,   &c->retired,
+                                  &c->orders,        &c->dead_queues, &c->garbage};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (!list_empty(lists[i]))
+            return false;
+    for (size_t i = 0; i < w->plan.n_sides; i++)
+        if (io_n_connections(w->sides[i].io) != 0)
+            return false;
+    return w->net.n_sockets == 0;
+}
+
+static void world_settle(struct world *w)
+{
+    uint64_t begin = w->step;
+    while (!world_is_settled(w)) {
+        world_step(w);
+        EXPECT(w->step - begin < SETTLE_STEPS, "the broker does not let go of what clients left");
+    }
+}
+
+static void world_check_end(const struct world *w)
+{
+    const struct core *c = w->core;
+    unsigned work = w->plan.turn_work == 0 ? TURN_WORK_MAX : w->plan.turn_work;
+    EXPECT(c->queues.n == 0, "%zu queues are left", c->queues.n);
+    EXPECT(c->consumers.n == 0, "%zu consumers are left", c->consumers.n);
+    EXPECT(c->message_bytes == 0, "%llu bytes of messages are left",
+           (unsigned long long)c->message_bytes);
+    EXPECT(c->stats.work_max <= work, "a turn did %llu steps of work, %u are allowed",
+           (unsigned long long)c->stats.work_max, work);
+}
+
+static void world_live(struct world *w)
+{
+    world_errand(w, CHORE_FOUND);
+    w->landing = true;
+    world_run_until_gone(w, UINT64_MAX);
+    w->landing = false;
+    for (unsigned i = 0; i < w->plan.n_owners; i++)
+        actor_new(w, ROLE_OWNER);
+    for (unsigned i = 0; i < w->plan.n_traders; i++)
+        actor_new(w, ROLE_TRADER);
+    for (unsigned i = 0; i < w->plan.n_vandals; i++)
+        actor_new(w, ROLE_VANDAL);
+    world_run_until_gone(w, WORK_STEPS);
+    w->landing = true;
+    if (w->plan.memory_limit != 0)
+        world_errand(w, CHORE_DRAIN);
+    world_run_until_gone(w, UINT64_MAX);
+    world_settle(w);
+    world_errand(w, CHORE_CLEAR);
+    world_run_until_gone(w, UINT64_MAX);
+    world_settle(w);
+    world_check_end(w);
+}
+
+/* What libraries take once and keep for ever is not ours to give back. */
+static void world_warm_up(void)
+{
+    static const uint8_t SALT[PASSWORD_SALT] = {0};
+    struct users users;
+    users_init(&users);
+    enum err e = users_add(&users, SPAN_LIT("guest"), SPAN_LIT("guest"), SALT, true);
+    ASSERT(e == OK && users_check(&users, SPAN_LIT("guest"), SPAN_LIT("guest"), true));
+    users_fini(&users);
+}
+
+uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps)
+{
+    failure_begin(seed, program);
+    world_warm_up();
+    size_t before = mallinfo2().uordblks;
+    struct world *w = calloc(1, sizeof(*w));
+    ASSERT(w != NULL);
+    w->seed = seed;
+    w->rng.state = seed * 0x9e3779b97f4a7c15u;
+    w->now_ns = NS_PER_S;
+    w->env = (struct env){.now_ns = world_now_ns, .secret = world_secret, .self = w};
+    deque_init(&w->chans, sizeof(struct chan *));
+    model_init(&w->model);
+    world_plan(w);
+    net_init(&w->net, rng_next(&w->rng));
+    w->store_rng.state = rng_next(&w->rng);
+    world_new_broker(w);
+    world_live(w);
+    trace_mix(w->step);
+    trace_mix(w->now_ns);
+    trace_mix(w->core->stats.published);
+    trace_mix(w->core->stats.delivered);
+    *n_steps = w->step;
+    for (size_t i = 0; i < w->n_actors; i++)
+        actor_free(w->actors[i]);
+    for (size_t i = 0; i < w->chans.n; i++)
+        chan_free(*(struct chan **)deque_at(&w->chans, i));
+    deque_fini(&w->chans);
+    world_free_broker(w);
+    model_fini(&w->model);
+    net_fini(&w->net);
+    free(w);
+    size_t after = mallinfo2().uordblks;
+    EXPECT(after == before, "%zd bytes of memory are lost", (ssize_t)(after - before));
+    return trace_hash();
+}
