@@ -143,7 +143,7 @@ enum err client_connect(struct client *c, const struct client_address *a, uint32
                  gai_strerror(status));
         return ERR_IO;
     }
-    struct timeval wait = {timeout_ms / 1000, (int)(timeout_ms % 1000) * 1000};
+    struct timeval wait = {timeout_ms / 1000, (suseconds_t)(timeout_ms % 1000) * 1000};
     int on = 1;
     for (struct addrinfo *i = found; i != NULL && c->fd < 0; i = i->ai_next) {
         c->fd = socket(i->ai_family, i->ai_socktype | SOCK_CLOEXEC, i->ai_protocol);

@@ -10,11 +10,11 @@ void histogram_init(struct histogram *h)
     h->least = UINT64_MAX;
 }
 
-/* The first 2 x HISTOGRAM_SUBS values stand for themselves; from there on the leading 1 and the
+/* Values below HISTOGRAM_EXACT stand for themselves; from there on the leading 1 and the
  * HISTOGRAM_SUB_BITS bits behind it choose the bucket. */
 static size_t histogram_bucket(uint64_t value)
 {
-    if (value < 2 * HISTOGRAM_SUBS)
+    if (value < HISTOGRAM_EXACT)
         return (size_t)value;
     unsigned shift = 63u - (unsigned)__builtin_clzll(value) - HISTOGRAM_SUB_BITS;
     return (size_t)shift * HISTOGRAM_SUBS + (size_t)(value >> shift);
@@ -23,7 +23,7 @@ static size_t histogram_bucket(uint64_t value)
 /* The largest value that falls into the bucket. */
 static uint64_t histogram_bucket_top(size_t bucket)
 {
-    if (bucket < 2 * HISTOGRAM_SUBS)
+    if (bucket < HISTOGRAM_EXACT)
         return bucket;
     size_t shift = bucket / HISTOGRAM_SUBS - 1;
     uint64_t first = (uint64_t)(bucket % HISTOGRAM_SUBS + HISTOGRAM_SUBS) << shift;

@@ -17,6 +17,7 @@
 enum {
     HISTOGRAM_SUB_BITS = 7,
     HISTOGRAM_SUBS = 1 << HISTOGRAM_SUB_BITS,
+    HISTOGRAM_EXACT = 2 * HISTOGRAM_SUBS, /* below it every value has its own bucket */
     HISTOGRAM_BUCKETS = (64 - HISTOGRAM_SUB_BITS + 1) * HISTOGRAM_SUBS
 };
 

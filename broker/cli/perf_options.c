@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
+
 enum perf_type { PERF_text, PERF_count, PERF_real, PERF_flag };
 
 struct perf_row {
@@ -85,7 +87,7 @@ static const char *perf_objection(struct perf_options *o)
         return "-c is at most 1000000";
     if (o->producers > 100000 || o->consumers > 100000 || o->hold > 100000)
         return "at most 100000 connections of a kind";
-    if (o->size > 512u * 1024 * 1024)
+    if (o->size > BODY_SIZE_CEILING)
         return "-s is at most 512 MiB";
     return NULL;
 }

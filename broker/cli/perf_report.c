@@ -197,18 +197,18 @@ void perf_report_json(FILE *to, const struct perf_options *o, const struct perf_
                 (unsigned long long)COUNTS[i].n, COUNTS[i].name, perf_rate(COUNTS[i].n, seconds));
     fprintf(to, ", \"per\": \"%s\", \"load_us\": %.5f", perf_work_name(r), perf_own_us(a, z));
     if (o->broker_pid != 0)
-        fprintf(
-            to,
-            ", \"others\": %.3f, \"broker_us\": %.5f, \"broker_cpu_s\": %.4f, \"broker_user_s\": %.2f, "
-            "\"broker_system_s\": %.2f, \"rss_before\": %llu, \"rss_after\": %llu, "
-            "\"anonymous_before\": %llu, \"anonymous_after\": %llu",
-            perf_others(a, z), perf_broker_us(a, z),
-            (double)(z->broker.all_ns - a->broker.all_ns) / 1e9,
-            (double)(z->broker.user_ns - a->broker.user_ns) / 1e9,
-            (double)(z->broker.system_ns - a->broker.system_ns) / 1e9,
-            (unsigned long long)a->memory.rss_bytes, (unsigned long long)z->memory.rss_bytes,
-            (unsigned long long)a->memory.anonymous_bytes,
-            (unsigned long long)z->memory.anonymous_bytes);
+        fprintf(to,
+                ", \"others\": %.3f, \"broker_us\": %.5f, \"broker_cpu_s\": %.4f, "
+                "\"broker_user_s\": %.2f, "
+                "\"broker_system_s\": %.2f, \"rss_before\": %llu, \"rss_after\": %llu, "
+                "\"anonymous_before\": %llu, \"anonymous_after\": %llu",
+                perf_others(a, z), perf_broker_us(a, z),
+                (double)(z->broker.all_ns - a->broker.all_ns) / 1e9,
+                (double)(z->broker.user_ns - a->broker.user_ns) / 1e9,
+                (double)(z->broker.system_ns - a->broker.system_ns) / 1e9,
+                (unsigned long long)a->memory.rss_bytes, (unsigned long long)z->memory.rss_bytes,
+                (unsigned long long)a->memory.anonymous_bytes,
+                (unsigned long long)z->memory.anonymous_bytes);
     perf_json_histogram(to, "latency_us", &r->latency);
     perf_json_histogram(to, "confirm_us", &r->to_confirm);
     perf_json_histogram(to, "step_us", &r->step_ns);

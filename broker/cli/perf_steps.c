@@ -85,6 +85,7 @@ static enum err steps_queues(const struct perf_options *o, struct client *c, enu
                                                        : METHOD_queue_delete_ok;
     struct method m;
     enum err e = OK;
+    ASSERT(depth != 0);
     for (uint64_t done = 0; e == OK && done < o->declare;) {
         uint64_t n = o->declare - done < depth ? o->declare - done : depth;
         uint64_t start_ns = process_now_ns();

@@ -234,12 +234,15 @@ static uint64_t traffic_expected(const struct perf_options *o)
 static enum err traffic_loop(struct traffic *t)
 {
     const struct perf_options *o = t->options;
+    /* Looking at the broker's memory takes a while: the clock starts behind it. */
+    traffic_sample(t, &t->first);
+    t->last = t->first;
+    t->result->begin = t->first;
+    t->measuring = o->warmup == 0;
     t->start_ns = process_now_ns();
     t->measure_ns = t->start_ns + (uint64_t)(o->warmup * 1e9);
     t->end_ns = o->time == 0 ? UINT64_MAX : t->measure_ns + (uint64_t)(o->time * 1e9);
     t->line_ns = t->start_ns + SECOND_NS;
-    traffic_sample(t, &t->first);
-    t->last = t->first;
     enum err e = OK;
     bool complete = false;
     while (e == OK && traffic_interrupted == 0) {
@@ -255,8 +258,6 @@ static enum err traffic_loop(struct traffic *t)
         if (e == OK)
             e = traffic_wait(t, now_ns, until_ns);
     }
-    if (!t->measuring)
-        t->result->begin = t->first;
     traffic_sample(t, &t->result->end);
     traffic_fold(t);
     t->result->complete = complete || (o->pmessages == 0 && o->cmessages == 0);

@@ -111,6 +111,9 @@ static bool consumer_hold(struct consumer *c, enum consumer_wait wait, struct li
 bool consumer_check_ready(struct consumer *c)
 {
     struct channel *ch = c->channel;
+    /* Its end has been announced; cancelling it may take some turns more. */
+    if (ch->state != CHANNEL_OPEN || ch->session->state != SESSION_RUNNING)
+        return consumer_hold(c, CONSUMER_IDLE, NULL);
     if (!output_has_room(ch->session))
         return consumer_hold(c, CONSUMER_OUTPUT, &ch->session->waiting);
     if (c->no_ack)

@@ -191,12 +191,13 @@ static bool core_run_link(struct core_link *link, unsigned *work)
  */
 static bool core_run_waiting(struct core *core)
 {
-    bool full = false;
+    bool again = false;
     LIST_EACH(&core->waiting, node) {
         struct channel *ch = CONTAINER_OF(node, struct channel, replies.in_flush);
-        full |= !replies_flush(ch) && replies_due(ch);
+        /* Emptied, the list may be what the end of its session has waited for. */
+        again |= replies_flush(ch) ? !list_empty(&core->teardowns) : replies_due(ch);
     }
-    return full;
+    return again;
 }
 
 static void core_run_jobs(struct core *core, unsigned *work)

@@ -83,8 +83,8 @@ def get(context, _channel):
     return (get_call(context),)
 
 
-def settle_call(context, usual=0.9):
-    """One ack, nack or reject, mostly of a delivery that is outstanding."""
+def settle_call(context, usual=0.9, sweeping=0.12):
+    """One ack, nack or reject, mostly of a delivery that is outstanding, sometimes of all."""
     name = context.pick(("basic.ack", "basic.ack", "basic.nack", "basic.reject"))
     fields = {"delivery_tag": DeliveryTag("outstanding", context.random.randrange(8))}
     if name != "basic.reject":
@@ -97,7 +97,7 @@ def settle_call(context, usual=0.9):
             DeliveryTag("stale", context.random.randrange(8)), DeliveryTag("zero"),
             DeliveryTag("future", context.random.randrange(3)),
             DeliveryTag("literal", 18446744073709551615)))
-    elif dice > usual - 0.12 and name != "basic.reject":
+    elif dice > usual - sweeping and name != "basic.reject":
         fields.update(delivery_tag=DeliveryTag("zero"), multiple=1)
     return Call(name, fields)
 
@@ -124,8 +124,8 @@ def qos(context, channel):
 
 
 def burst(context, channel):
-    """Several operations in one write. They stay on one channel, and what has to wait for other
-    processes of a broker stands last, so that their order is not left to chance."""
+    """Several operations in one write. They stay on one channel, and nothing in them depends on
+    whether a delivery that they cause has arrived already: that would be left to chance."""
     calls = []
     for _ in range(context.pick((2, 3, 4, 6))):
         dice = context.random.random()
@@ -135,7 +135,7 @@ def burst(context, channel):
             queue = context.pick(context.declared_queues or context.queue_pool)
             calls.append(Call("basic.get", {"queue": queue, "no_ack": int(context.chance(0.3))}))
         else:
-            calls.append(settle_call(context, usual=0.98))
+            calls.append(settle_call(context, usual=1, sweeping=0))
     if context.modes.get(channel) == "tx" and context.chance(0.5):
         calls.append(Call(context.pick(("tx.commit", "tx.commit", "tx.rollback")), {}))
     return tuple(calls)

@@ -68,6 +68,9 @@ class Player:
             self.perform(connection, step)
         except TROUBLE as error:
             self.receiver.trouble(connection, error)
+        if connection.link is None and connection.exclusive_queues:
+            self.guarded(self.prodder.await_gone, connection.exclusive_queues)
+            connection.exclusive_queues = []
         self.barrier(step)
 
     def ready(self, connection, number):
@@ -163,7 +166,7 @@ class Player:
         n_quiet = n_rounds = 0
         while n_quiet < self.quiet_rounds_needed(step) and n_rounds < ROUNDS_MAX:
             if self.quiet_rounds_needed(step) > 1:
-                self.prod()
+                self.guarded(self.prodder.prod)
             n_quiet = n_quiet + 1 if self.barrier_round() == 0 else 0
             n_rounds += 1
         if n_rounds == ROUNDS_MAX:
@@ -181,10 +184,10 @@ class Player:
         causes_more = CAUSES_MORE.intersection(call.name for call in calls)
         return 2 if len(calls) < len(step.ops) or causes_more else 1
 
-    def prod(self):
-        """Has every known queue answer; trouble on that connection is the broker's own."""
+    def guarded(self, work, *arguments):
+        """Lets the prodder do something; trouble on its connection is the broker's own."""
         try:
-            self.prodder.prod()
+            work(*arguments)
         except TROUBLE as error:
             self.prodder = Prodder(self.port)
             self.receiver.note(Connection(len(self.connections), ConnectOptions()), 0,
@@ -288,6 +291,8 @@ def expect_effects(channel, operation, fields):
                             channel.transactional)
     elif name in ("basic.recover", "basic.recover-async") and fields.get("requeue"):
         channel.tags.requeue_all()
+    elif name == "queue.declare" and not fields.get("nowait"):
+        channel.declares.append(bool(fields.get("exclusive")))
     elif name == "basic.get":
         channel.no_ack_gets.append(bool(fields.get("no_ack")))
     elif name == "basic.consume":

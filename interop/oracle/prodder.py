@@ -6,11 +6,16 @@ answer. A passive declare has to be answered by that process, so one for every q
 to exist, from a connection of its own, is part of a round of the barrier.
 """
 
+import time
+
 import codec
-from records import Channel, Connection
 from handshake import close_politely, connect, send_method
 from receiver import Receiver
+from records import Channel, Connection
 from steps import ConnectOptions
+
+
+GONE_DEADLINE_S = 2.0
 
 
 class Prodder:
@@ -51,6 +56,23 @@ class Prodder:
             self.names.remove(names[n_answered])
             names = names[n_answered + 1:]
         self.receiver.take_events()
+
+    def await_gone(self, names):
+        """Waits until no queue of these names is locked any more: a broker may delete the
+        exclusive queues of a vanished connection at its leisure."""
+        deadline = time.monotonic() + GONE_DEADLINE_S
+        for name in names:
+            while self.is_locked(name) and time.monotonic() < deadline:
+                pass
+
+    def is_locked(self, name):
+        """Whether a queue exists and belongs to another connection."""
+        channel = self.ready()
+        fields = {"queue": name, "passive": 1}
+        send_method(self.connection, 1, "queue.declare", fields)
+        self.receiver.await_replies(self.connection, 1, channel.n_replies + 1)
+        events, _channels = self.receiver.take_events()
+        return any(event.fields.get("reply_code") == 405 for event in events.get((0, 1), ()))
 
     def ready(self):
         """The open channel of the connection."""

@@ -139,6 +139,8 @@ class Receiver:
             channel.end()
         elif name == "channel.open-ok":
             channel.open = True
+        elif name == "queue.declare-ok" and channel.declares and channel.declares.pop(0):
+            connection.exclusive_queues.append(fields["queue"])
         elif name == "basic.consume-ok":
             no_ack = channel.no_ack_of.get(None, False)
             channel.no_ack_of.setdefault(fields["consumer_tag"], no_ack)

@@ -41,6 +41,7 @@ class Channel:
         self.transactional = False
         self.tags = Tags()
         self.no_ack_gets = []
+        self.declares = []
         self.no_ack_of = {}
         self.incoming = None
 
@@ -59,6 +60,7 @@ class Connection:
         self.link = None
         self.channels = {}
         self.frame_max = 131072
+        self.exclusive_queues = []
 
     def channel(self, number):
         """The record of a channel, made when it is first spoken of."""

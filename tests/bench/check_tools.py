@@ -229,7 +229,8 @@ class Ctl(Case):
 
     def test_a_broker_that_comes_later(self):
         port = free_port()
-        with subprocess.Popen([CTL, "--port", str(port), "await_startup", "--timeout", "30"]) as run:
+        command = [CTL, "--port", str(port), "await_startup", "--timeout", "30"]
+        with subprocess.Popen(command) as run:
             self.assertIsNone(run.poll())
             with tempfile.TemporaryDirectory() as directory, subprocess.Popen(
                     [WHIPPET, "--listen", f"127.0.0.1:{port}", "--data", directory],

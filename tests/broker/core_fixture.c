@@ -393,7 +393,7 @@ void put_body(struct client *c, uint16_t channel, const char *key, struct span b
     put_publish(c, channel, &m, body, size, large);
 }
 
-static void put_method(struct client *c, uint16_t channel, const struct method *m)
+void put_method(struct client *c, uint16_t channel, const struct method *m)
 {
     size_t size = method_size(m);
     struct in_method *in = client_record(c, sizeof(*in) + size, IN_METHOD, channel);

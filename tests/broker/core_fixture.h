@@ -84,6 +84,9 @@ void put(struct client *c, const char *line, ...) __attribute__((format(printf, 
 /* The same, then turns until all is quiet. */
 void say(struct client *c, const char *line, ...) __attribute__((format(printf, 2, 3)));
 
+/* A method that is not text. */
+void put_method(struct client *c, uint16_t channel, const struct method *m);
+
 /* A publish to the default exchange with this body. */
 void put_body(struct client *c, uint16_t channel, const char *key, struct span body, uint64_t size,
               struct body *large);

@@ -13,7 +13,8 @@ enum { ARGS_MAX = 64 };
 static enum perf_wish parse(struct perf_options *o, const char *words, char *why, size_t why_size)
 {
     static char copy[512];
-    char *argv[ARGS_MAX + 1] = {(char *)(uintptr_t) "whippet-perf"};
+    static char program[] = "whippet-perf";
+    char *argv[ARGS_MAX + 1] = {program};
     int argc = 1;
     snprintf(copy, sizeof(copy), "%s", words);
     char *rest = copy;
@@ -73,25 +74,15 @@ START_TEST(the_last_of_an_option_counts)
 }
 END_TEST
 
+#define BACKWARDS "--queue-pattern q%d --queue-pattern-from 3"
+
 START_TEST(what_makes_no_sense_is_refused_with_a_sentence)
 {
-    static const char *const WRONG[] = {"-x zz",
-                                        "-x -1",
-                                        "-x",
-                                        "--nonsense",
-                                        "word",
-                                        "-A 0",
-                                        "-A 50 -q 10",
-                                        "-q 70000",
-                                        "-z -1",
-                                        "-f durable",
-                                        "-h http://h",
-                                        "--latency -s 7",
-                                        "--pipeline 0",
-                                        "--burst 1 -r 1",
-                                        "-s 999999999",
-                                        "--queue-pattern q%d "
-                                        "--queue-pattern-from 3"};
+    static const char *const WRONG[] = {
+        "-x zz",        "-x -1",          "-x",           "--nonsense",
+        "word",         "-A 0",           "-A 50 -q 10",  "-q 70000",
+        "-z -1",        "-f durable",     "-h http://h",  "--latency -s 7",
+        "--pipeline 0", "--burst 1 -r 1", "-s 999999999", BACKWARDS};
     for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
         struct perf_options o;
         char why[256] = "";

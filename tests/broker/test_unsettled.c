@@ -69,7 +69,7 @@ START_TEST(it_finds_what_an_array_finds)
         memset(in, 0, sizeof(in));
         while (last < TAGS) {
             for (uint64_t k = rng_below(&rng, 200); k != 0 && last < TAGS; k--) {
-                last += 1 + (rng_below(&rng, 10) == 0 && last + 1 < TAGS);
+                last += rng_below(&rng, 10) == 0 && last + 1 < TAGS ? 2 : 1;
                 push(last);
                 in[last] = true;
                 n++;

@@ -250,11 +250,12 @@ static void actor_on_zero(struct actor *a, const struct method *m)
     }
 }
 
-static struct chan *actor_chan(struct actor *a, uint16_t number)
+static struct chan *actor_chan(struct actor *a, uint16_t number, const struct method *m)
 {
-    EXPECT(number <= a->n_chans, "c%u gets something on channel %u", a->conn, number);
+    const char *name = method_info(m->id)->name;
+    EXPECT(number <= a->n_chans, "c%u gets %s on channel %u", a->conn, name, number);
     struct chan *ch = a->chans[number - 1];
-    EXPECT(ch->state != CHAN_CLOSED, "c%u.%u gets something after its end", a->conn, number);
+    EXPECT(ch->state != CHAN_CLOSED, "c%u.%u gets %s after its end", a->conn, number, name);
     return ch;
 }
 
@@ -264,7 +265,7 @@ static void actor_on_method(void *arg, uint16_t channel, const struct method *m)
     if (channel == 0)
         actor_on_zero(a, m);
     else if (a->role != ROLE_VANDAL)
-        chan_on_method(actor_chan(a, channel), m);
+        chan_on_method(actor_chan(a, channel, m), m);
 }
 
 static void actor_on_content(void *arg, uint16_t channel, const struct method *m,
@@ -272,7 +273,7 @@ static void actor_on_content(void *arg, uint16_t channel, const struct method *m
 {
     struct actor *a = arg;
     if (a->role != ROLE_VANDAL)
-        chan_on_content(actor_chan(a, channel), m, header, body);
+        chan_on_content(actor_chan(a, channel, m), m, header, body);
 }
 
 static void actor_on_heartbeat(void *arg)

@@ -254,18 +254,34 @@ static void chan_check_place(const struct chan *ch, const struct model_queue *q,
            U64(p->message), q->name);
 }
 
-/* On a queue that one channel has to itself nothing may be left standing before what comes. */
-static void chan_check_own_order(const struct chan *ch, const struct model_queue *q, size_t at)
+/* How many gets of this queue have not been answered: each may have taken a message already. */
+static size_t chan_n_gets(const struct chan *ch, const struct model_queue *q)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        n += e->id == METHOD_basic_get_ok && e->queue == q;
+    }
+    return n;
+}
+
+/* On a queue that one channel has to itself nothing may be left standing before what comes, but
+ * what `n_taken` gets may have taken before. */
+static void chan_check_own_order(const struct chan *ch, const struct model_queue *q, size_t at,
+                                 uint64_t executed, size_t n_taken)
 {
     const struct place *p = model_place(q, at);
     for (size_t i = q->first; i < at; i++) {
         const struct place *before = model_place(q, i);
-        if (before->state != PLACE_READY || before->doubtful || before->sure_cmd > ch->executed)
+        if (before->state != PLACE_READY || before->doubtful || before->sure_cmd > executed)
             continue;
         if (before->purge_cmd != 0 && p->purge_cmd != before->purge_cmd)
             continue;
-        fail(CHAN_FMT "message %llu of queue %s overtakes %llu", CHAN_ARGS(ch), U64(p->message),
-             q->name, U64(before->message));
+        if (n_taken-- != 0)
+            continue;
+        fail(CHAN_FMT "message %llu of queue %s overtakes %llu (requeued by command %llu of %llu)",
+             CHAN_ARGS(ch), U64(p->message), q->name, U64(before->message), U64(before->sure_cmd),
+             U64(executed));
     }
 }
 
@@ -301,12 +317,14 @@ static size_t chan_place(const struct chan *ch, struct model_queue *q, uint64_t 
 static void chan_take(struct chan *ch, struct model_queue *q, struct place *p, uint64_t tag,
                       struct sim_consumer *consumer, bool no_ack)
 {
+    trace(q->name, ch->actor->conn, ch->number, p->message, tag);
     p->seen = true;
     p->doubtful = false;
     p->holder = ch->uid;
     p->purge_cmd = 0;
+    /* Of a transaction it proves only that the commit has begun. */
     if (p->by == ch->uid)
-        chan_executed(ch, p->cmd);
+        chan_executed(ch, p->cmd - ch->tx);
     if (no_ack) {
         p->state = PLACE_GONE;
         return;
@@ -321,12 +339,16 @@ static void chan_take(struct chan *ch, struct model_queue *q, struct place *p, u
     }
 }
 
-/* Did the channel's end, or our command of it, come before? Then the delivery is not taken: the
- * message goes back, or is done with when nobody had to ack it. */
-static bool chan_is_late(const struct chan *ch)
+/* The channel's end may have been executed already: then others may have been given, before this
+ * comes, what it took of a shared queue. */
+static bool chan_is_late(const struct chan *ch, const struct model_queue *q, struct place *p)
 {
-    return ch->state == CHAN_FAILING || ch->state == CHAN_CLOSING ||
-           peer_is_closed(ch->actor->client.peer);
+    bool ending = ch->state == CHAN_FAILING || ch->state == CHAN_CLOSING ||
+                  peer_is_closed(ch->actor->client.peer);
+    if (!ending || q->owner == ch->uid || p->state == PLACE_READY)
+        return false;
+    p->seen = true;
+    return true;
 }
 
 static void chan_check_limits(const struct chan *ch, const struct sim_consumer *c)
@@ -369,16 +391,12 @@ static void chan_on_deliver(struct chan *ch, const struct amqp_basic_deliver *m,
     struct model_queue *q = c->queue;
     size_t at = chan_place(ch, q, message);
     struct place *p = model_place(q, at);
-    if (chan_is_late(ch)) {
-        p->seen = true;
-        if (c->no_ack && p->state == PLACE_READY)
-            p->state = PLACE_GONE;
+    if (chan_is_late(ch, q, p))
         return;
-    }
     chan_check_place(ch, q, p, m->redelivered);
     chan_check_limits(ch, c);
     if (q->owner == ch->uid)
-        chan_check_own_order(ch, q, at);
+        chan_check_own_order(ch, q, at, ch->executed, chan_n_gets(ch, q));
     else if (!m->redelivered)
         chan_check_shared_order(ch, q, p);
     chan_take(ch, q, p, m->delivery_tag, c, c->no_ack);
@@ -399,15 +417,11 @@ static void chan_on_get_ok(struct chan *ch, const struct amqp_basic_get_ok *m, u
         chan_expect_count(ch, &e, m->message_count, e.n_messages);
         p->state = PLACE_READY;
     }
-    if (chan_is_late(ch) && !e.exact) {
-        p->seen = true;
-        if (e.no_ack && p->state == PLACE_READY)
-            p->state = PLACE_GONE;
+    if (chan_is_late(ch, q, p))
         return;
-    }
     chan_check_place(ch, q, p, m->redelivered);
     if (q->owner == ch->uid)
-        chan_check_own_order(ch, q, at);
+        chan_check_own_order(ch, q, at, e.cmd, 0);
     else if (!m->redelivered || ch->actor->role == ROLE_JANITOR)
         chan_check_shared_order(ch, q, p);
     chan_take(ch, q, p, m->delivery_tag, NULL, e.no_ack);

@@ -24,8 +24,20 @@ static struct {
     uint64_t hash;
     uint64_t n;
     bool failing;
+    bool shown;
     struct event events[EVENTS_KEPT];
 } failure;
+
+static void failure_print_event(const struct event *e)
+{
+    fprintf(stderr, "  step %-8llu c%u.%u %s %llu %llu\n", (unsigned long long)e->step, e->conn,
+            e->channel, e->what, (unsigned long long)e->a, (unsigned long long)e->b);
+}
+
+void failure_show(void)
+{
+    failure.shown = true;
+}
 
 static void failure_print(void)
 {
@@ -33,11 +45,8 @@ static void failure_print(void)
         return;
     failure.failing = true;
     uint64_t first = failure.n > EVENTS_KEPT ? failure.n - EVENTS_KEPT : 0;
-    for (uint64_t i = first; i < failure.n; i++) {
-        const struct event *e = &failure.events[i % EVENTS_KEPT];
-        fprintf(stderr, "  step %-8llu c%u.%u %s %llu %llu\n", (unsigned long long)e->step, e->conn,
-                e->channel, e->what, (unsigned long long)e->a, (unsigned long long)e->b);
-    }
+    for (uint64_t i = first; i < failure.n && !failure.shown; i++)
+        failure_print_event(&failure.events[i % EVENTS_KEPT]);
     fprintf(stderr, "FAILED at step %llu; to see it again: %s --seed %llu\n",
             (unsigned long long)failure.step, failure.program, (unsigned long long)failure.seed);
 }
@@ -81,8 +90,10 @@ void trace_mix(uint64_t v)
 
 void trace(const char *what, uint32_t conn, uint32_t channel, uint64_t a, uint64_t b)
 {
-    failure.events[failure.n++ % EVENTS_KEPT] =
-        (struct event){what, failure.step, conn, channel, a, b};
+    struct event *e = &failure.events[failure.n++ % EVENTS_KEPT];
+    *e = (struct event){what, failure.step, conn, channel, a, b};
+    if (failure.shown)
+        failure_print_event(e);
     trace_mix(failure.step);
     trace_mix(((uint64_t)conn << 32) | channel);
     trace_mix(a);

@@ -15,6 +15,9 @@
 /* Begins a run: forgets the events, and remembers what to print. */
 void failure_begin(uint64_t seed, const char *program);
 
+/* Prints every event when it happens. */
+void failure_show(void);
+
 /* From now on events belong to this step. */
 void failure_step(uint64_t step);
 

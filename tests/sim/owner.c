@@ -124,7 +124,7 @@ static void owner_redeclare(struct chan *ch)
 {
     struct model_queue *q = owner_queue(ch);
     if (q != NULL)
-        chan_declare(ch, q, owner_chance(ch, 2));
+        chan_declare(ch, q, q->server_named || owner_chance(ch, 2));
 }
 
 static void owner_declare_exchange(struct chan *ch)
@@ -459,7 +459,7 @@ static void owner_err(struct chan *ch)
         code = 403;
         break;
     case 4:
-        if (q == NULL || q->exclusive)
+        if (q == NULL || q->exclusive) /* as those are that the broker has named */
             return;
         m.queue_declare = (struct amqp_queue_declare){.queue = span_str(q->name),
                                                       .durable = !q->durable,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* sim --seeds A-B | --seed S | --seconds N: the whole broker from seeds; see world.h. */
+/* sim --seeds A-B | --seed S [--trace] | --seconds N: the whole broker from seeds; see world.h. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "tests/sim/failure.h"
 #include "tests/sim/world.h"
 
 static const char *const PROGRAM = "./dev sim";
@@ -56,14 +57,16 @@ static int sim_seconds(uint64_t seconds)
 
 static int sim_usage(void)
 {
-    fputs("Usage: sim --seconds N | --seed S | --seeds A-B\n", stderr);
+    fputs("Usage: sim --seconds N | --seed S [--trace] | --seeds A-B\n", stderr);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     log_set_level(LOG_LEVEL_ERROR);
-    if (argc != 3)
+    if (argc == 4 && strcmp(argv[3], "--trace") == 0)
+        failure_show();
+    else if (argc != 3)
         return sim_usage();
     char *end;
     uint64_t n = strtoull(argv[2], &end, 10);

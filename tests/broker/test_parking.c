@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/parking.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "tests/broker/core_fixture.h"
+
+static char text[1001];
+
+/* A consumer is out with messages, a publisher has filled the memory limit. */
+static struct fixture *fill(struct client **publisher, struct client **consumer)
+{
+    struct fixture *fx = fixture_new(10000);
+    *publisher = fixture_connect(fx);
+    *consumer = fixture_connect(fx);
+    memset(text, 'x', 1000);
+    say(*publisher, "1 queue_declare queue=q no_wait");
+    say(*publisher, "1 confirm_select no_wait");
+    say(*consumer, "1 basic_consume queue=q consumer_tag=t no_wait");
+    for (int i = 0; i < 30; i++) {
+        put(*publisher, "1 basic_publish routing_key=q | %s", text);
+        fixture_run(fx);
+    }
+    ck_assert(fx->core->memory_high);
+    return fx;
+}
+
+START_TEST(publishers_wait_for_memory_and_are_confirmed_later)
+{
+    struct client *p;
+    struct client *c;
+    struct fixture *fx = fill(&p, &c);
+    size_t n_in = n_heard(c);
+    ck_assert_uint_ge(n_in, 9);
+    ck_assert_uint_le(n_in, 11);
+    ck_assert_uint_eq(n_heard(p), n_in); /* a confirm each, and none for those that wait */
+    forget(p);
+    while (n_heard(c) < 30) {
+        size_t before = n_heard(c);
+        say(c, "1 basic_ack delivery_tag=%zu multiple", before);
+        ck_assert_uint_gt(n_heard(c), before);
+    }
+    /* All of them, in order. */
+    const char *last = line_heard(p, n_heard(p) - 1);
+    ck_assert_int_eq(strncmp(last, "1 basic_ack delivery_tag=30", 27), 0);
+    for (size_t i = 0; i < 30; i++) {
+        char wanted[64];
+        snprintf(wanted, sizeof(wanted), "1 basic_deliver consumer_tag=t delivery_tag=%zu ", i + 1);
+        ck_assert_int_eq(strncmp(line_heard(c, i), wanted, strlen(wanted)), 0);
+    }
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(what_clears_memory_overtakes_what_waits_for_it)
+{
+    struct fixture *fx = fixture_new(3000);
+    struct client *c = fixture_connect(fx);
+    memset(text, 'x', 1000);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=t no_wait");
+    for (int i = 0; i < 8; i++)
+        say(c, "1 basic_publish routing_key=q | %s", text);
+    ck_assert(fx->core->memory_high);
+    size_t n = n_heard(c);
+    ck_assert_uint_lt(n, 8);
+    /* On the same channel: the ack is executed, other methods are not. */
+    say(c, "1 basic_qos prefetch_count=9");
+    ck_assert_uint_eq(n_heard(c), n);
+    while (n < 8) {
+        say(c, "1 basic_ack delivery_tag=%zu multiple", n);
+        ck_assert_uint_gt(n_heard(c), n);
+        n = n_heard(c);
+    }
+    say(c, "1 basic_ack multiple");
+    ck_assert_str_eq(line_heard(c, n_heard(c) - 1), "1 basic_qos_ok");
+    ck_assert_uint_eq(fx->core->message_bytes, 0);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(in_a_transaction_nothing_is_overtaken)
+{
+    struct client *p;
+    struct client *c;
+    struct fixture *fx = fill(&p, &c);
+    say(c, "2 channel_open");
+    say(c, "2 tx_select");
+    forget(c);
+    say(c, "2 basic_publish routing_key=q | in tx");
+    say(c, "2 basic_cancel consumer_tag=none");
+    heard_nothing(c);
+    bool heard_it = false;
+    for (int i = 0; i < 40 && !heard_it; i++) {
+        forget(c);
+        say(c, "1 basic_ack multiple");
+        for (size_t k = 0; k < n_heard(c); k++)
+            heard_it = heard_it ||
+                       strcmp(line_heard(c, k), "2 basic_cancel_ok consumer_tag=none") == 0;
+    }
+    ck_assert(heard_it);
+    fixture_free(fx);
+}
+END_TEST
+
+/* The parking space is bounded: then the connection is no longer read, and later it is again. */
+START_TEST(a_flood_is_paused_and_resumed)
+{
+    struct client *p;
+    struct client *c;
+    struct fixture *fx = fill(&p, &c);
+    static char body[50001];
+    memset(body, 'y', 50000);
+    forget(p);
+    unsigned n = 0;
+    while (n_heard(p) == 0 && n++ < 100) {
+        put_body(p, 1, "q", span_str(body), 50000, NULL);
+        fixture_run(fx);
+    }
+    heard(p, "order PAUSE");
+    ck_assert_uint_le(n * 50000, BLOCKED_PARKING_BYTES + 100000);
+    for (int i = 0; i < 400 && fx->core->memory_high; i++)
+        say(c, "1 basic_ack multiple");
+    bool resumed = false;
+    for (int i = 0; i < 400 && !resumed; i++) {
+        say(c, "1 basic_ack multiple");
+        for (size_t k = 0; k < n_heard(p); k++)
+            resumed = resumed || strcmp(line_heard(p, k), "order RESUME") == 0;
+    }
+    ck_assert(resumed);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(large_bodies_wait_too_and_come_home)
+{
+    struct client *p;
+    struct client *c;
+    struct fixture *fx = fill(&p, &c);
+    for (int i = 0; i < 3; i++) {
+        struct body *large = body_new(20000, 0);
+        memset(large->bytes, 'l', 20000);
+        large->size = 20000;
+        put_body(p, 1, "q", SPAN_NONE, 20000, large);
+    }
+    fixture_run(fx);
+    ck_assert_uint_eq(fx->n_bodies_home, 0);
+    for (int i = 0; i < 100; i++)
+        say(c, "1 basic_ack multiple");
+    ck_assert_uint_eq(fx->n_bodies_home, 3);
+    ck_assert_uint_eq(fx->core->message_bytes, 0);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(what_a_lost_connection_left_parked_is_freed)
+{
+    struct client *p;
+    struct client *c;
+    struct fixture *fx = fill(&p, &c);
+    struct body *large = body_new(20000, 0);
+    large->size = 20000;
+    put_body(p, 1, "q", SPAN_NONE, 20000, large);
+    fixture_run(fx);
+    put_closed(p);
+    fixture_run(fx);
+    ck_assert(!p->open);
+    ck_assert_uint_eq(fx->n_bodies_home, 1);
+    ck_assert(list_empty(&fx->core->memory_parked));
+    fixture_free(fx);
+}
+END_TEST
+
+/* Behind a job, events are executed in the order in which they came. */
+START_TEST(what_waits_for_a_job_keeps_its_order)
+{
+    enum { MANY = 3 * TURN_WORK_MAX };
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < MANY; i++)
+        put(c, "1 basic_publish routing_key=q | x");
+    fixture_run(fx);
+    for (int i = 0; i < MANY; i++)
+        put(c, "1 basic_get queue=q");
+    fixture_run(fx);
+    forget(c);
+    put(c, "1 basic_recover requeue");
+    put(c, "1 queue_declare queue=z no_wait");
+    put(c, "1 basic_publish routing_key=z | later");
+    put(c, "1 basic_get queue=z no_ack");
+    put(c, "1 queue_delete queue=z");
+    put(c, "1 channel_close");
+    fixture_run(fx);
+    heard(c, "1 basic_recover_ok", "1 basic_get_ok delivery_tag=12289 routing_key=z | later",
+          "1 queue_delete_ok", "1 channel_close_ok");
+    fixture_free(fx);
+}
+END_TEST
+
+SUITE("parking", publishers_wait_for_memory_and_are_confirmed_later,
+      what_clears_memory_overtakes_what_waits_for_it, in_a_transaction_nothing_is_overtaken,
+      a_flood_is_paused_and_resumed, large_bodies_wait_too_and_come_home,
+      what_a_lost_connection_left_parked_is_freed, what_waits_for_a_job_keeps_its_order)

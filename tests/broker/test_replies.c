@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/core/replies.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/broker/core_fixture.h"
+
+/* Properties with delivery_mode 2. */
+#define PERSISTENT SPAN_LIT("\x10\0\2")
+
+START_TEST(a_reply_waits_for_its_batch_and_everything_behind_it_waits_too)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    fx->store_held = true;
+    say(c, "1 queue_declare queue=a");
+    heard(c, "1 queue_declare_ok queue=a");
+    say(c, "1 queue_declare queue=b durable");
+    say(c, "1 queue_declare queue=c");
+    say(c, "1 basic_get queue=c");
+    say(c, "1 basic_qos prefetch_count=5");
+    heard_nothing(c);
+    fx->store_held = false;
+    fixture_run(fx);
+    heard(c, "1 queue_declare_ok queue=b", "1 queue_declare_ok queue=c", "1 basic_get_empty",
+          "1 basic_qos_ok");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(other_channels_and_connections_do_not_wait)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    struct client *d = fixture_connect(fx);
+    say(c, "2 channel_open");
+    forget(c);
+    fx->store_held = true;
+    say(c, "1 queue_declare queue=b durable");
+    say(c, "2 queue_declare queue=b durable");
+    say(d, "1 queue_declare queue=b durable");
+    heard(c, "2 queue_declare_ok queue=b");
+    heard(d, "1 queue_declare_ok queue=b");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_get_ok_waits_its_turn_with_its_message)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_publish routing_key=q | hello");
+    fx->store_held = true;
+    say(c, "1 queue_declare queue=d durable");
+    say(c, "1 basic_get queue=q no_ack");
+    heard_nothing(c);
+    fx->store_held = false;
+    fixture_run(fx);
+    heard(c, "1 queue_declare_ok queue=d", "1 basic_get_ok delivery_tag=1 routing_key=q | hello");
+    ck_assert_uint_eq(fx->core->message_bytes, 0);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(confirms_of_a_turn_are_one_frame)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 confirm_select no_wait");
+    for (int i = 0; i < 10; i++)
+        put(c, "1 basic_publish routing_key=q | x");
+    fixture_run(fx);
+    heard(c, "1 basic_ack delivery_tag=10 multiple");
+    say(c, "1 basic_publish routing_key=q | x");
+    heard(c, "1 basic_ack delivery_tag=11");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_persistent_publish_is_confirmed_when_it_is_durable)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q durable no_wait");
+    say(c, "1 queue_declare queue=t no_wait");
+    say(c, "1 confirm_select no_wait");
+    fx->store_held = true;
+    say(c, "1 basic_publish routing_key=q | transient");
+    heard(c, "1 basic_ack delivery_tag=1");
+    c->properties = PERSISTENT;
+    say(c, "1 basic_publish routing_key=t | to a queue that is not");
+    heard(c, "1 basic_ack delivery_tag=2");
+    say(c, "1 basic_publish routing_key=q | durable");
+    c->properties = SPAN_NONE;
+    say(c, "1 basic_publish routing_key=q | behind it");
+    heard_nothing(c);
+    fx->store_held = false;
+    fixture_run(fx);
+    heard(c, "1 basic_ack delivery_tag=4 multiple");
+    fixture_free(fx);
+}
+END_TEST
+
+/* Nobody reads the ring: replies wait in the list, none is lost, none overtakes another. */
+START_TEST(a_full_ring_delays_and_loses_nothing)
+{
+    enum { MANY = 5500 }; /* more than the ring out holds, less than both rings do */
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    char name[256];
+    memset(name, 'n', 200);
+    name[200] = 0;
+    fx->out_held = true;
+    for (int i = 0; i < MANY; i++) {
+        put(c, "1 basic_cancel consumer_tag=%s%d", name, i);
+        if (i % 100 == 0)
+            fixture_step(fx);
+    }
+    for (int i = 0; i < 50; i++)
+        fixture_step(fx);
+    fx->out_held = false;
+    fixture_run(fx);
+    ck_assert_uint_eq(n_heard(c), MANY);
+    for (int i = 0; i < MANY; i++) {
+        char wanted[300];
+        snprintf(wanted, sizeof(wanted), "1 basic_cancel_ok consumer_tag=%s%d", name, i);
+        if (strcmp(line_heard(c, (size_t)i), wanted) != 0)
+            ck_abort_msg("line %d is %s", i, line_heard(c, (size_t)i));
+    }
+    fixture_free(fx);
+}
+END_TEST
+
+/* Replies that became durable all at once do not fit into the ring: after it has been read the core
+ * goes on by itself, without any input. */
+START_TEST(after_a_full_ring_the_core_goes_on_by_itself)
+{
+    enum { MANY = 9000 };
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    char name[256];
+    memset(name, 'n', 200);
+    name[200] = 0;
+    fx->store_held = true;
+    say(c, "1 queue_declare queue=d durable");
+    for (int i = 0; i < MANY; i++) {
+        put(c, "1 basic_cancel consumer_tag=%s%d", name, i);
+        if (i % 1000 == 0)
+            fixture_run(fx);
+    }
+    fixture_run(fx);
+    heard_nothing(c);
+    fx->store_held = false;
+    fixture_run(fx);
+    ck_assert_uint_eq(n_heard(c), MANY + 1);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_closed_channel_confirms_nothing_more)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q durable no_wait");
+    say(c, "1 confirm_select no_wait");
+    c->properties = PERSISTENT;
+    fx->store_held = true;
+    say(c, "1 basic_publish routing_key=q | x");
+    say(c, "1 channel_close");
+    heard(c, "1 channel_close_ok");
+    fx->store_held = false;
+    fixture_run(fx);
+    heard_nothing(c);
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(replies_of_a_lost_connection_are_forgotten)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_publish routing_key=q | x");
+    fx->store_held = true;
+    say(c, "1 queue_declare queue=d durable");
+    say(c, "1 basic_get queue=q no_ack");
+    put_closed(c);
+    fixture_run(fx);
+    heard(c, "order RELEASED");
+    ck_assert_uint_eq(fx->core->message_bytes, 0);
+    fixture_free(fx);
+}
+END_TEST
+
+SUITE("replies", a_reply_waits_for_its_batch_and_everything_behind_it_waits_too,
+      other_channels_and_connections_do_not_wait, a_get_ok_waits_its_turn_with_its_message,
+      confirms_of_a_turn_are_one_frame, a_persistent_publish_is_confirmed_when_it_is_durable,
+      a_full_ring_delays_and_loses_nothing, after_a_full_ring_the_core_goes_on_by_itself,
+      a_closed_channel_confirms_nothing_more, replies_of_a_lost_connection_are_forgotten)
