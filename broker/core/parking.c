@@ -56,7 +56,10 @@ void parking_fini(struct channel *ch)
 void parking_job(struct channel *ch, park_job job, void *state)
 {
     struct parking *p = &ch->parking;
-    ASSERT(p->why == PARK_NONE);
+    /* An ack that overtakes what waits for memory may need a job of its own; when that is done, the
+     * publish at the front waits for memory again. */
+    ASSERT(p->why == PARK_NONE || p->why == PARK_MEMORY);
+    list_remove(&p->in_jobs);
     p->why = PARK_JOB;
     p->job = job;
     p->state = state;

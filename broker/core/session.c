@@ -297,6 +297,12 @@ static void session_method_faulted(struct channel *ch, const struct method *m)
     } else if (m->id == METHOD_channel_close) {
         struct method ok = {.id = METHOD_channel_close_ok};
         replies_method(ch, &ok, 0);
+    } else if (m->id == METHOD_channel_open) {
+        /* The one method that RabbitMQ does not discard here: the number is still taken. */
+        struct fault f = {.class_id = method_info(m->id)->class_id,
+                          .method_id = method_info(m->id)->method_id};
+        fault_set(&f, REPLY_CHANNEL_ERROR, "second 'channel.open' seen");
+        session_fail(ch->session, ch, &f);
     }
 }
 

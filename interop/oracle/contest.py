@@ -29,10 +29,11 @@ class Verdict(NamedTuple):
 class Contest:
     """Two brokers and the rules by which their answers are compared."""
 
-    def __init__(self, reference, subject, shrinks=True):
+    def __init__(self, reference, subject, shrinks=True, at_once=True):
         self.reference = reference
         self.subject = subject
         self.shrinks = shrinks
+        self.at_once = at_once and reference.port != subject.port
         self.pool = ThreadPoolExecutor(2)
         self.seen = set()
 
@@ -47,9 +48,9 @@ class Contest:
         return transcript
 
     def play_both(self, session, steps):
-        """(transcript of the reference, transcript of the subject). Both at once, unless they are
-        the same broker."""
-        if self.reference.port == self.subject.port:
+        """(transcript of the reference, transcript of the subject). Both at once, unless there is
+        one broker behind both."""
+        if not self.at_once:
             return (self.play(self.reference, session, steps),
                     self.play(self.subject, session, steps))
         theirs = self.pool.submit(self.play, self.reference, session, steps)

@@ -63,6 +63,7 @@ class Session(NamedTuple):
     steps: tuple
     queues: tuple
     exchanges: tuple
+    internal: tuple
 
 
 def make_session(seed, n_steps, features):
@@ -87,7 +88,9 @@ def make_session(seed, n_steps, features):
     extra = ("fresh", "q1", "é", "missing")
     return Session(seed, options, tuple(steps),
                    (*context.queue_pool, *(context.prefix + name for name in extra)),
-                   (*context.exchange_pool, context.prefix + "fresh"))
+                   (*context.exchange_pool, context.prefix + "fresh"),
+                   tuple(name for name, plan in context.exchange_plans.items()
+                         if plan["internal"]))
 
 
 def weighted_makers(context):

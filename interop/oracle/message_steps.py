@@ -2,7 +2,7 @@
 """Steps about messages: publishing, consuming, getting, settling. Each function returns the
 operations of a step."""
 
-from steps import Call, Content, DeliveryTag, GeneratedTag
+from steps import Call, Content, DeliveryTag, GeneratedTag, Step
 from values import BAD_EXPIRATIONS, NOT_INTEGERS, NOT_STRINGS
 
 
@@ -132,10 +132,9 @@ def burst(context, channel):
         if dice < 0.6:
             calls.append(publish_call(context))
         elif dice < 0.8:
-            queue = context.pick(context.declared_queues or context.queue_pool)
-            calls.append(Call("basic.get", {"queue": queue, "no_ack": int(context.chance(0.3))}))
+            calls.append(get_call(context))
         else:
             calls.append(settle_call(context, usual=1, sweeping=0))
     if context.modes.get(channel) == "tx" and context.chance(0.5):
         calls.append(Call(context.pick(("tx.commit", "tx.commit", "tx.rollback")), {}))
-    return tuple(calls)
+    return Step(channel[0], channel[1], tuple(calls), safely=True)

@@ -88,6 +88,8 @@ class Player:
         """Sends everything a step consists of, then waits for its direct replies."""
         channel = connection.channel(step.channel)
         before, expected, out = channel.n_replies, 0, bytearray()
+        if step.safely:
+            self.guarded(self.prodder.prod)
         for operation in step.ops:
             if isinstance(operation, Handshake):
                 spare = Connection(len(self.connections), operation.options)
@@ -117,7 +119,7 @@ class Player:
             return codec.encode_frame(operation.type, number, operation.payload, operation.end), 0
         channel = connection.channel(step.channel)
         fields = self.resolve(channel, operation)
-        if fields is None:
+        if fields is None or step.safely and not self.is_safe(channel, operation.name, fields):
             self.receiver.note(connection, step.channel,
                                f"[nothing to send for {operation.name}]")
             return b"", 0
@@ -147,6 +149,16 @@ class Player:
             if "multiple" in fields:
                 fields["multiple"] = multiple
         return fields
+
+    def is_safe(self, channel, name, fields):
+        """Whether a call of a burst cannot fail, as far as we know."""
+        if name == "basic.get":
+            return fields["queue"] in self.prodder.names
+        if name == "basic.publish":
+            exchange = fields["exchange"]
+            return exchange == "" or exchange.startswith("amq.") or (
+                exchange not in self.session.internal and self.prodder.has_exchange(exchange))
+        return channel.transactional or not name.startswith("tx.")
 
     # -- waiting ----------------------------------------------------------------------------
 

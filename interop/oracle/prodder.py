@@ -57,6 +57,14 @@ class Prodder:
             names = names[n_answered + 1:]
         self.receiver.take_events()
 
+    def has_exchange(self, name):
+        """Whether an exchange exists."""
+        channel = self.ready()
+        send_method(self.connection, 1, "exchange.declare", {"exchange": name, "passive": 1})
+        self.receiver.await_replies(self.connection, 1, channel.n_replies + 1)
+        self.receiver.take_events()
+        return channel.open
+
     def await_gone(self, names):
         """Waits until no queue of these names is locked any more: a broker may delete the
         exclusive queues of a vanished connection at its leisure."""

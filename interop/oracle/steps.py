@@ -90,6 +90,8 @@ class Step(NamedTuple):
     """One thing a client does on one channel, after which the player waits until all is quiet.
 
     opens     a closed connection or channel is opened first
+    safely    what would fail is left out: a burst that ends in an error leaves it to chance what
+              was still delivered before
     clean     the channel can take a method afterwards, so the barrier may use it
     diverges  known to leave the two brokers in different states: the session ends with it
     """
@@ -98,6 +100,7 @@ class Step(NamedTuple):
     channel: int
     ops: tuple
     opens: bool = True
+    safely: bool = False
     clean: bool = True
     diverges: bool = False
 

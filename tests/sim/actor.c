@@ -192,7 +192,7 @@ static void actor_close(struct actor *a)
     trace("connection.close", a->conn, 0, 0, 0);
     for (size_t i = 0; i < a->n_chans; i++)
         if (a->chans[i]->state == CHAN_OPEN || a->chans[i]->state == CHAN_OPENING)
-            a->chans[i]->state = CHAN_CLOSING;
+            chan_ending(a->chans[i], CHAN_CLOSING);
     a->state = ACTOR_CLOSING;
 }
 

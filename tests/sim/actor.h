@@ -96,6 +96,7 @@ struct tx_item {
 struct last_seen {
     const struct model_queue *queue;
     uint32_t by;
+    bool by_get;
     uint64_t message;
 };
 
@@ -198,6 +199,9 @@ void janitor_step(struct chan *ch);
 struct chan *chan_new(struct actor *a, uint16_t number);
 void chan_free(struct chan *ch);
 struct chan *chan_by_uid(const struct world *w, uint32_t uid);
+
+/* Its end was commanded, or provoked, or has come: messages on their way to it go back unseen. */
+void chan_ending(struct chan *ch, enum chan_state state);
 
 /* The connection went: what was not answered may or may not have happened. */
 void chan_lost(struct chan *ch);

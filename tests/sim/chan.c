@@ -86,6 +86,19 @@ static void chan_forget(struct chan *ch)
         ch->consumers[i].state = CONSUMER_UNUSED;
 }
 
+void chan_ending(struct chan *ch, enum chan_state state)
+{
+    ch->state = state;
+    for (int i = 0; i < CONSUMERS_MAX; i++)
+        if (ch->consumers[i].state != CONSUMER_UNUSED && ch->consumers[i].queue->owner != ch->uid)
+            ch->consumers[i].queue->unseen_returns = true;
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        if (e->id == METHOD_basic_get_ok && e->queue->owner != ch->uid)
+            e->queue->unseen_returns = true;
+    }
+}
+
 /* ---- In order ---- */
 
 static void chan_end_place(const struct chan *ch, struct place *p)
@@ -110,8 +123,6 @@ void chan_ended(struct chan *ch)
         struct model_queue *q = model_queue_at(&w->model, i);
         const struct sim_consumer *c = chan_consumer_on(ch, q);
         bool own = q->owner == ch->uid;
-        if (c != NULL && q->shared)
-            q->unseen_returns = true;
         if (own) {
             q->n_consumers = 0;
             if (q->live && q->auto_delete && c != NULL) {
@@ -170,8 +181,6 @@ static void chan_lose_queue(const struct chan *ch, struct model_queue *q)
     const struct sim_consumer *consumer = chan_consumer_on(ch, q);
     for (size_t i = q->first; i < q->places.n; i++)
         chan_lose_place(ch, q, consumer, model_place(q, i));
-    if (consumer != NULL)
-        q->unseen_returns = true;
     if (!own)
         return;
     bool ended = !q->live && q->end_cmd <= ch->executed;
@@ -202,6 +211,6 @@ void chan_lost(struct chan *ch)
         if (x->owner == ch->uid)
             x->live = false;
     }
+    chan_ending(ch, CHAN_LOST);
     chan_forget(ch);
-    ch->state = CHAN_LOST;
 }

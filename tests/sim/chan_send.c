@@ -31,7 +31,7 @@ void chan_provoke(struct chan *ch, const struct method *m, uint16_t code)
 {
     struct expected e = {.id = METHOD_channel_close, .code = code};
     chan_command(ch, m, &e);
-    ch->state = CHAN_FAILING;
+    chan_ending(ch, CHAN_FAILING);
 }
 
 void chan_open(struct chan *ch)
@@ -48,7 +48,7 @@ void chan_close(struct chan *ch)
     m.channel_close.reply_code = 200;
     struct expected e = {.id = METHOD_channel_close_ok};
     chan_command(ch, &m, &e);
-    ch->state = CHAN_CLOSING;
+    chan_ending(ch, CHAN_CLOSING);
 }
 
 bool chan_knows(const struct chan *ch, const struct model_queue *q)

@@ -332,13 +332,16 @@ static void owner_consume(struct chan *ch)
         chan_consume(ch, q, owner_chance(ch, 4), (int32_t)owner_draw(ch, 3) - 1);
 }
 
+/* Past publishes that wait for memory a cancel is executed early, and may be answered early. */
+static bool owner_may_cancel(const struct chan *ch)
+{
+    return owner_world(ch)->plan.memory_limit == 0 || ch->expected.n == 0;
+}
+
 static void owner_cancel(struct chan *ch)
 {
     struct sim_consumer *c = &ch->consumers[owner_draw(ch, CONSUMERS_MAX)];
-    /* Past publishes that wait for memory a cancel is executed early, and may be answered early. */
-    if (owner_world(ch)->plan.memory_limit != 0 && ch->expected.n != 0)
-        return;
-    if (c->state == CONSUMER_ACTIVE && c->queue->live)
+    if (c->state == CONSUMER_ACTIVE && c->queue->live && owner_may_cancel(ch))
         chan_cancel(ch, c);
 }
 
@@ -425,7 +428,7 @@ static void owner_publish_nowhere(struct chan *ch)
 {
     struct publish_options o = {.exchange = "no-such-exchange", .key = "k", .size = 10};
     struct expected e = {.id = METHOD_channel_close, .code = 404};
-    ch->state = CHAN_FAILING;
+    chan_ending(ch, CHAN_FAILING);
     chan_publish(ch, &o);
     struct expected *place = deque_push(&ch->expected);
     ASSERT(place != NULL);
@@ -547,7 +550,7 @@ static bool owner_land(struct chan *ch)
 {
     for (int i = 0; i < CONSUMERS_MAX; i++) {
         struct sim_consumer *c = &ch->consumers[i];
-        if (c->state == CONSUMER_ACTIVE && c->queue->live)
+        if (c->state == CONSUMER_ACTIVE && c->queue->live && owner_may_cancel(ch))
             chan_cancel(ch, c);
         if (c->state != CONSUMER_UNUSED)
             return false;

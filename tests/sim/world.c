@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/world.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/actor.h"
 #include "tests/sim/failure.h"
+#include "tests/sim/memory.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
@@ -206,6 +206,14 @@ bool world_others_are_gone(const struct world *w, const struct actor *but)
     return true;
 }
 
+bool world_has_cut_off(const struct world *w)
+{
+    for (size_t i = 0; i < w->n_actors; i++)
+        if (w->actors[i]->connected && peer_is_closed(w->actors[i]->client.peer))
+            return true;
+    return false;
+}
+
 /* Somebody waits for an answer that does not come. */
 static _Noreturn void world_hang(const struct world *w)
 {
@@ -303,22 +311,10 @@ static void world_live(struct world *w)
     world_check_end(w);
 }
 
-/* What libraries take once and keep for ever is not ours to give back. */
-static void world_warm_up(void)
-{
-    static const uint8_t SALT[PASSWORD_SALT] = {0};
-    struct users users;
-    users_init(&users);
-    enum err e = users_add(&users, SPAN_LIT("guest"), SPAN_LIT("guest"), SALT, true);
-    ASSERT(e == OK && users_check(&users, SPAN_LIT("guest"), SPAN_LIT("guest"), true));
-    users_fini(&users);
-}
-
 uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps)
 {
     failure_begin(seed, program);
-    world_warm_up();
-    size_t before = mallinfo2().uordblks;
+    size_t before = memory_used();
     struct world *w = calloc(1, sizeof(*w));
     ASSERT(w != NULL);
     w->seed = seed;
@@ -346,7 +342,6 @@ uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps)
     model_fini(&w->model);
     net_fini(&w->net);
     free(w);
-    size_t after = mallinfo2().uordblks;
-    EXPECT(after == before, "%zd bytes of memory are lost", (ssize_t)(after - before));
+    EXPECT(memory_used() == before, "%zu bytes of memory are lost", memory_used() - before);
     return trace_hash();
 }

@@ -101,6 +101,9 @@ bool world_is_durable(const struct world *w, uint64_t batch);
 /* Have all clients but this one left? */
 bool world_others_are_gone(const struct world *w, const struct actor *but);
 
+/* Has the broker closed the socket of a client that has not noticed? */
+bool world_has_cut_off(const struct world *w);
+
 /* The step functions of the broker, in the shape of the plan (schedule.c). */
 void schedule_broker(struct world *w);
 

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/net/io.h"
+
+#include "amqp/method.h"
+#include "tests/amqp/wire_play.h"
+#include "tests/broker/net_fixture.h"
+
+START_TEST(a_method_goes_in_and_frames_come_out)
+{
+    struct net *n = net_new();
+    struct slot_id conn = net_open(n);
+    struct buf b;
+    buf_init(&b);
+    struct method m = {.id = METHOD_queue_declare};
+    m.queue_declare.queue = SPAN_LIT("q");
+    wire_put_method(&b, 3, &m);
+    net_send(n, buf_span(&b));
+    struct in_method *in = (struct in_method *)net_event(n);
+    ck_assert_uint_eq(in->head.kind, IN_METHOD);
+    ck_assert_uint_eq(in->head.channel, 3);
+    ck_assert_int_eq(in->method.id, METHOD_queue_declare);
+    ck_assert(span_eq(in->method.queue_declare.queue, SPAN_LIT("q")));
+    net_done(n);
+    net_bytes(n, conn, SPAN_LIT("frames"));
+    net_bytes(n, conn, SPAN_LIT(" and more"));
+    uint8_t got[15];
+    net_receive(n, got, sizeof(got));
+    ck_assert_mem_eq(got, "frames and more", 15);
+    buf_fini(&b);
+    net_free(n);
+}
+END_TEST
+
+START_TEST(a_wrong_protocol_is_answered_and_ended)
+{
+    struct net *n = net_new();
+    net_send(n, SPAN_LIT("GET / HTTP/1.0\r\n\r\n"));
+    uint8_t got[8];
+    net_receive(n, got, sizeof(got));
+    ck_assert_mem_eq(got, WIRE_PROTOCOL_HEADER, 8);
+    net_receive_end(n);
+    close(n->fd);
+    n->fd = -1;
+    for (int i = 0; i < NET_TURNS_MAX && io_n_connections(n->io) != 0; i++)
+        net_turn(n);
+    ck_assert_uint_eq(io_n_connections(n->io), 0);
+    net_free(n);
+}
+END_TEST
+
+START_TEST(a_connection_lives_until_the_core_has_released_it)
+{
+    struct net *n = net_new();
+    struct slot_id conn = net_open(n);
+    close(n->fd);
+    n->fd = -1;
+    ck_assert_uint_eq(net_event(n)->kind, IN_CLOSED);
+    net_done(n);
+    for (int i = 0; i < 20; i++)
+        net_turn(n);
+    ck_assert_uint_eq(io_n_connections(n->io), 1);
+    /* What still comes for it is dropped. */
+    net_bytes(n, conn, SPAN_LIT("too late"));
+    net_order(n, conn, ORDER_CLOSE);
+    net_order(n, conn, ORDER_RELEASED);
+    net_turn(n);
+    ck_assert_uint_eq(io_n_connections(n->io), 0);
+    net_bytes(n, conn, SPAN_LIT("to nobody"));
+    net_turn(n);
+    net_free(n);
+}
+END_TEST
+
+/* Small methods fill the ring up to its last admitted byte, wherever it stands, and then a publish of
+ * the largest header is put together: there is always room for it in one piece. */
+START_TEST(the_largest_event_fits_whenever_one_is_taken)
+{
+    static uint8_t header[131072];
+    struct net *n = net_new();
+    struct buf b;
+    net_open(n);
+    buf_init(&b);
+    struct method tune = {.id = METHOD_connection_tune_ok};
+    tune.connection_tune_ok = (struct amqp_connection_tune_ok){2047, 131072, 0};
+    wire_put_method(&b, 0, &tune);
+    put_u16(header, CLASS_BASIC);
+    put_u64(header + 4, 16000);
+    struct method m = {.id = METHOD_basic_qos};
+    unsigned n_publishes = 0;
+    for (unsigned round = 0; round < 24; round++) {
+        for (unsigned i = 0; i < 2000 + round * 61; i++)
+            wire_put_method(&b, 1, &m);
+        wire_put_publish(&b, 1, "q");
+        wire_put_frame(&b, FRAME_HEADER, 1, span_of(header, sizeof(header)));
+        wire_put_frame(&b, FRAME_BODY, 1, span_of(header, 8000));
+        wire_put_frame(&b, FRAME_BODY, 1, span_of(header, 8000));
+    }
+    struct span left = buf_span(&b);
+    int idle = 0;
+    while (n_publishes < 24) {
+        ssize_t sent = left.size == 0 ? 0 : send(n->fd, left.at, left.size, MSG_NOSIGNAL);
+        if (sent > 0)
+            left = span_of(left.at + sent, left.size - (size_t)sent);
+        /* The core takes nothing until the ring is as full as it gets. */
+        for (int i = 0; i < 8; i++)
+            net_turn(n);
+        size_t size;
+        for (struct in_head *head; (head = ring_peek(&n->link.in, &size)) != NULL;
+             ring_skip(&n->link.in))
+            n_publishes += head->kind == IN_PUBLISH;
+        ring_release(&n->link.in);
+        ck_assert_int_lt(idle++, NET_TURNS_MAX);
+    }
+    buf_fini(&b);
+    net_free(n);
+}
+END_TEST
+
+START_TEST(a_silent_peer_is_dropped_at_the_handshake_deadline)
+{
+    struct net *n = net_new();
+    net_open(n);
+    n->now_ns += 9000000000;
+    net_turn(n);
+    ck_assert(!io_has_work(n->io));
+    ck_assert_uint_eq(io_n_connections(n->io), 1);
+    n->now_ns += 2000000000;
+    ck_assert_uint_eq(net_event(n)->kind, IN_CLOSED);
+    net_free(n);
+}
+END_TEST
+
+SUITE("io", a_method_goes_in_and_frames_come_out, a_wrong_protocol_is_answered_and_ended,
+      a_connection_lives_until_the_core_has_released_it,
+      the_largest_event_fits_whenever_one_is_taken,
+      a_silent_peer_is_dropped_at_the_handshake_deadline)

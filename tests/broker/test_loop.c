@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "broker/net/loop.h"
+
+#include <pthread.h>
+
+#include "tests/broker/net_fixture.h"
+
+struct end {
+    struct loop_socket *socket;
+    bool loopback;
+    bool readable;
+    bool writable;
+};
+
+static void on_ready(void *arg, bool readable, bool writable)
+{
+    struct end *e = arg;
+    e->readable = e->readable || readable;
+    e->writable = e->writable || writable;
+}
+
+static void on_accept(void *arg, struct loop_socket *socket, bool loopback)
+{
+    struct end *e = arg;
+    e->socket = socket;
+    e->loopback = loopback;
+    ck_assert_int_eq(loop_watch(socket, on_ready, e), OK);
+}
+
+static struct loop *loop;
+static struct loop_listener *listener;
+static struct end server;
+static int fd;
+
+static void begin(void)
+{
+    char address[32];
+    char why[256];
+    uint16_t port = net_free_port();
+    memset(&server, 0, sizeof(server));
+    snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+    ck_assert_int_eq(loop_new(&loop), OK);
+    ck_assert_int_eq(listener_open(&listener, address, why, sizeof(why)), OK);
+    ck_assert_int_eq(loop_accept_on(loop, listener, on_accept, &server), OK);
+    fd = net_connect(port);
+    for (int i = 0; i < NET_TURNS_MAX && server.socket == NULL; i++)
+        loop_turn(loop, 1000000);
+    ck_assert_ptr_nonnull(server.socket);
+    ck_assert(server.loopback);
+}
+
+static void end(void)
+{
+    if (server.socket != NULL)
+        loop_close(server.socket);
+    close(fd);
+    loop_free(loop);
+    listener_close(listener);
+}
+
+static void until_readable(void)
+{
+    server.readable = false;
+    for (int i = 0; i < NET_TURNS_MAX && !server.readable; i++)
+        loop_turn(loop, 1000000);
+    ck_assert(server.readable);
+}
+
+START_TEST(bytes_are_read_and_what_is_left_is_reported_again)
+{
+    uint8_t got[8];
+    begin();
+    ck_assert_int_eq(loop_read(server.socket, got, sizeof(got)), LOOP_LATER);
+    ck_assert_int_eq(send(fd, "abcdef", 6, 0), 6);
+    until_readable();
+    ck_assert_int_eq(loop_read(server.socket, got, 2), 2);
+    until_readable();
+    ck_assert_int_eq(loop_read(server.socket, got + 2, sizeof(got) - 2), 4);
+    ck_assert_mem_eq(got, "abcdef", 6);
+    close(fd);
+    until_readable();
+    ck_assert_int_eq(loop_read(server.socket, got, sizeof(got)), LOOP_END);
+    fd = -1;
+    end();
+}
+END_TEST
+
+START_TEST(a_write_gathers_and_a_full_socket_says_later)
+{
+    static uint8_t block[1 << 16];
+    begin();
+    struct iovec parts[] = {{(void *)(uintptr_t)"ab", 2}, {(void *)(uintptr_t)"cd", 2}};
+    ck_assert_int_eq(loop_write(server.socket, parts, 2), 4);
+    struct iovec large = {block, sizeof(block)};
+    ssize_t wrote = 0;
+    size_t total = 4;
+    for (int i = 0; i < 10000 && (wrote = loop_write(server.socket, &large, 1)) > 0; i++)
+        total += (size_t)wrote;
+    ck_assert_int_eq(wrote, LOOP_LATER);
+    loop_want(server.socket, false, true);
+    loop_turn(loop, 1000000);
+    ck_assert(!server.writable);
+    for (size_t got = 0; got < total;) {
+        ssize_t r = recv(fd, block, sizeof(block), 0);
+        ck_assert_int_ne(r, 0);
+        if (r > 0)
+            got += (size_t)r;
+    }
+    for (int i = 0; i < NET_TURNS_MAX && !server.writable; i++)
+        loop_turn(loop, 1000000);
+    ck_assert(server.writable);
+    end();
+}
+END_TEST
+
+START_TEST(after_a_shutdown_the_peer_reads_the_end_and_may_still_speak)
+{
+    uint8_t byte;
+    ssize_t r = -1;
+    begin();
+    loop_shutdown(server.socket);
+    for (int i = 0; i < NET_TURNS_MAX && r < 0; i++) {
+        r = recv(fd, &byte, 1, 0);
+        loop_turn(loop, 1000000);
+    }
+    ck_assert_int_eq(r, 0);
+    ck_assert_int_eq(send(fd, "x", 1, MSG_NOSIGNAL), 1);
+    until_readable();
+    ck_assert_int_eq(loop_read(server.socket, &byte, 1), 1);
+    end();
+}
+END_TEST
+
+START_TEST(unwanted_readiness_is_not_reported)
+{
+    begin();
+    loop_want(server.socket, false, false);
+    ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+    for (int i = 0; i < 20; i++)
+        loop_turn(loop, 1000000);
+    ck_assert(!server.readable);
+    loop_want(server.socket, true, false);
+    until_readable();
+    end();
+}
+END_TEST
+
+static void *waker(void *arg)
+{
+    for (int i = 0; i < 1000; i++)
+        loop_wake(arg);
+    return NULL;
+}
+
+/* The turn would wait for a minute: only the wake-up ends it in time for the test's deadline. */
+START_TEST(a_wake_up_ends_a_wait)
+{
+    pthread_t thread;
+    begin();
+    loop_about_to_wait(loop);
+    ck_assert_int_eq(pthread_create(&thread, NULL, waker, loop), 0);
+    loop_turn(loop, UINT64_C(60000000000));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    /* One that comes before the wait is not lost either. */
+    loop_about_to_wait(loop);
+    loop_wake(loop);
+    loop_turn(loop, UINT64_C(60000000000));
+    end();
+}
+END_TEST
+
+START_TEST(an_address_that_cannot_be_had_is_explained)
+{
+    struct loop_listener *none;
+    static const char *const WRONG[] = {"", "127.0.0.1:", "127.0.0.1:99999", "nonsense:1:2:x",
+                                        "203.0.113.7:1"};
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+        char why[256] = "";
+        ck_assert_msg(listener_open(&none, WRONG[i], why, sizeof(why)) == ERR_IO, "%s", WRONG[i]);
+        ck_assert_uint_gt(strlen(why), 0);
+    }
+}
+END_TEST
+
+SUITE("loop", bytes_are_read_and_what_is_left_is_reported_again,
+      a_write_gathers_and_a_full_socket_says_later,
+      after_a_shutdown_the_peer_reads_the_end_and_may_still_speak,
+      unwanted_readiness_is_not_reported, a_wake_up_ends_a_wait,
+      an_address_that_cannot_be_had_is_explained)
