@@ -48,7 +48,7 @@ struct method {
 enum method_sender { FROM_CLIENT = 1, FROM_SERVER = 2, FROM_BOTH = 3 };
 
 struct method_info {
-    const char *name; /* "queue.declare" */
+    const char *name; /* "queue_declare" */
     uint16_t class_id;
     uint16_t method_id;
     enum method_sender sender;

@@ -26,6 +26,7 @@ struct tx {
     size_t bytes;
     size_t at;    /* the queue that the front publish goes to next */
     bool durable; /* some publish must be on disk */
+    bool reached; /* a queue has taken the front publish */
     bool failed;  /* memory ran out in the commit */
 };
 
@@ -100,20 +101,24 @@ static void tx_drop_publish(struct channel *ch)
     ch->tx->at = 0;
 }
 
-/* One step of the front publish. */
+/* One step of the front publish. It is returned when none of its queues is left to take it. */
 static void tx_commit_publish(struct channel *ch, struct tx_publish *held)
 {
     struct core *core = ch->session->core;
     struct tx *tx = ch->tx;
-    if (held->n == 0 && held->mandatory)
-        publish_return(ch, held->message);
     if (tx->at < held->n) {
         struct queue *q = slots_at(&core->queues, held->queues[tx->at++]);
-        if (q != NULL && !q->deleted && publish_to(core, q, message_ref(held->message)) != OK)
+        bool there = q != NULL && !q->deleted;
+        tx->reached |= there;
+        if (there && publish_to(core, q, message_ref(held->message)) != OK)
             tx->failed = true;
     }
-    if (tx->at >= held->n)
-        tx_drop_publish(ch);
+    if (tx->at < held->n)
+        return;
+    if (held->mandatory && !tx->reached)
+        publish_return(ch, held->message);
+    tx->reached = false;
+    tx_drop_publish(ch);
 }
 
 static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)

@@ -179,7 +179,8 @@ static bool listener_split(const char *address, char *host, size_t host_size, co
         address++;
         n -= 2;
     }
-    if (n >= host_size || (*port)[0] == 0)
+    /* getaddrinfo takes larger numbers modulo 65536. */
+    if (n >= host_size || (*port)[0] == 0 || strlen(*port) > 5 || strtoul(*port, NULL, 10) > 65535)
         return false;
     memcpy(host, address, n);
     host[n] = 0;

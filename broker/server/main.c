@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -110,9 +111,21 @@ static enum err main_prepare(const struct config *config, const struct main_opti
     return e;
 }
 
+/* As many connections as the system lets us have: the soft limit is mostly 1024. */
+static void main_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_event(LOG_ACCEPT_FAILED, "reason=\"the limit of descriptors could not be raised\"");
+}
+
 static enum err main_serve(const struct config *config, struct env *env, const struct users *users,
                            char *why, size_t why_size)
 {
+    main_raise_descriptors();
     struct loop_listener *listener;
     enum err e = listener_open(&listener, config->listener, why, why_size);
     if (e != OK)

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/* basic_methods.c, but what test_consumer and test_settle show already. */
+#include <string.h>
+
+#include "tests/broker/core_fixture.h"
+
+static struct fixture *fx;
+static struct client *c;
+
+static void begin(void)
+{
+    fx = fixture_new(0);
+    c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+}
+
+START_TEST(prefetch_is_counted_in_messages_only)
+{
+    begin();
+    say(c, "1 basic_qos prefetch_size=1");
+    heard(c, "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED - prefetch_size!=0 (1) "
+             "class_id=60 method_id=10",
+          "order CLOSING");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_consumer_tag_is_made_up_or_unique)
+{
+    begin();
+    say(c, "1 basic_consume queue=q");
+    const char *line = line_heard(c, 0);
+    ck_assert_int_eq(strncmp(line, "1 basic_consume_ok consumer_tag=amq.ctag-", 41), 0);
+    ck_assert_uint_eq(strlen(line), 41 + 22);
+    forget(c);
+    say(c, "1 basic_consume queue=q consumer_tag=t");
+    heard(c, "1 basic_consume_ok consumer_tag=t");
+    say(c, "1 basic_consume queue=q consumer_tag=t");
+    heard(c, "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - attempt to reuse consumer "
+             "tag 't' class_id=60 method_id=20",
+          "order CLOSING");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(an_exclusive_consumer_is_alone)
+{
+    begin();
+    say(c, "2 channel_open");
+    say(c, "1 basic_consume queue=q consumer_tag=a exclusive");
+    forget(c);
+    say(c, "2 basic_consume queue=q consumer_tag=b");
+    heard(c, "2 channel_close reply_code=403 reply_text=ACCESS_REFUSED - queue 'q' in vhost '/' in "
+             "exclusive use class_id=60 method_id=20");
+    say(c, "1 basic_cancel consumer_tag=a no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=c no_wait");
+    say(c, "3 channel_open");
+    forget(c);
+    say(c, "3 basic_consume queue=q consumer_tag=d exclusive");
+    heard(c, "3 channel_close reply_code=403 reply_text=ACCESS_REFUSED - queue 'q' in vhost '/' in "
+             "exclusive use class_id=60 method_id=20");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(cancelling_what_is_not_there_is_fine)
+{
+    begin();
+    say(c, "1 basic_cancel consumer_tag=none");
+    heard(c, "1 basic_cancel_ok consumer_tag=none");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(consumers_and_gets_need_their_queue)
+{
+    begin();
+    say(c, "1 basic_consume queue=none");
+    heard(c, "1 channel_close reply_code=404 reply_text=NOT_FOUND - no queue 'none' in vhost '/' "
+             "class_id=60 method_id=20");
+    say(c, "2 channel_open");
+    forget(c);
+    say(c, "2 basic_get queue=none");
+    heard(c, "2 channel_close reply_code=404 reply_text=NOT_FOUND - no queue 'none' in vhost '/' "
+             "class_id=60 method_id=70");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_higher_priority_is_served_first)
+{
+    static const uint8_t TABLE[] = "\x0ax-priorityI\0\0\0\5";
+    begin();
+    say(c, "1 basic_qos prefetch_count=1");
+    say(c, "1 basic_consume queue=q consumer_tag=low no_wait");
+    struct method m = {.id = METHOD_basic_consume};
+    m.basic_consume.queue = SPAN_LIT("q");
+    m.basic_consume.consumer_tag = SPAN_LIT("high");
+    m.basic_consume.no_wait = true;
+    m.basic_consume.arguments = span_of(TABLE, sizeof(TABLE) - 1);
+    put_method(c, 1, &m);
+    fixture_run(fx);
+    forget(c);
+    for (int i = 0; i < 3; i++)
+        say(c, "1 basic_publish routing_key=q | m");
+    heard(c, "1 basic_deliver consumer_tag=high delivery_tag=1 routing_key=q | m",
+          "1 basic_deliver consumer_tag=low delivery_tag=2 routing_key=q | m");
+    say(c, "1 basic_ack delivery_tag=2 multiple");
+    heard(c, "1 basic_deliver consumer_tag=high delivery_tag=3 routing_key=q | m");
+    fixture_free(fx);
+}
+END_TEST
+
+SUITE("basic_methods", prefetch_is_counted_in_messages_only, a_consumer_tag_is_made_up_or_unique,
+      an_exclusive_consumer_is_alone, cancelling_what_is_not_there_is_fine,
+      consumers_and_gets_need_their_queue, a_higher_priority_is_served_first)
