@@ -147,6 +147,11 @@ static enum wire_got wire_begin_content(struct wire *w, const struct frame *fram
 {
     if (!wire_has_room(w, frame->payload.size, ev))
         return wire_fault(w, ev, METHOD_NONE);
+    /* More contents than channels can only be on channels that are not open. */
+    if (w->assemblies.n >= w->channel_max) {
+        fault_set(&ev->fault, REPLY_CHANNEL_ERROR, "expected 'channel.open'");
+        return wire_fault(w, ev, ev->method.id);
+    }
     struct assembly *a = assembly_new(frame->channel, frame->payload);
     if (a == NULL)
         return wire_out_of_memory(w, ev);
@@ -289,6 +294,7 @@ static void wire_follow_tune(struct wire *w, const struct amqp_connection_tune_o
         return;
     w->tuned = true;
     w->heartbeat_s = m->heartbeat;
+    w->channel_max = m->channel_max;
     if (m->frame_max >= FRAME_MAX_MIN && m->frame_max <= w->frame_max_ours)
         w->frame_max = m->frame_max;
 }

@@ -60,6 +60,7 @@ struct wire {
     uint32_t frame_max;      /* largest frame, head and end included */
     uint32_t frame_max_ours; /* the upper bound that we offered */
     uint16_t heartbeat_s;    /* as agreed in tune-ok; 0 = none */
+    uint16_t channel_max;    /* likewise; as many contents may be unfinished */
     bool tuned;
     uint32_t home;          /* for bodies */
     uint64_t body_size_max; /* larger ones are read but not kept */

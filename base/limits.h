@@ -21,7 +21,7 @@ enum {
     /* Bodies above this are received straight into their own allocation and written from there. */
     BODY_INLINE_MAX = 16 * 1024,
     /* A larger body's buffer starts at this size and doubles as its bytes arrive. */
-    BODY_FIRST_BYTES = 1024 * 1024,
+    BODY_FIRST_BYTES = 64 * 1024,
     /* The protocol's ceiling for a body as RabbitMQ sets it. */
     BODY_SIZE_CEILING = 512 * 1024 * 1024,
     /* Unfinished contents of one connection, counted in largest messages. */
@@ -40,6 +40,11 @@ enum {
     OUTPUT_STOP_READING = 4 * 1024 * 1024,
     /* Events that wait for a parked channel before its connection is no longer read. */
     BLOCKED_PARKING_BYTES = 1024 * 1024,
+
+    /* What an entry of a queue, and one of a delivery not settled, is charged to the memory limit:
+     * a message of few bytes may be in many queues. */
+    QUEUE_ENTRY_BYTES = 16,
+    UNSETTLED_ENTRY_BYTES = 32,
 
     /* What a transaction may hold until it is committed. */
     TX_BYTES_MAX = 256 * 1024 * 1024,

@@ -108,14 +108,17 @@ static const struct reply *basic_get_ok(struct channel *ch, struct queue *q, boo
 {
     uint64_t seq;
     bool redelivered;
-    struct message *m = queue_take(q, &seq, &redelivered);
     uint64_t tag = ch->last_tag + 1;
-    struct unsettled_entry e = {tag, seq, m, q->id.index, UNSETTLED_BY_GET};
-    if (!no_ack && unsettled_push(&ch->unsettled, &e) != OK) {
-        if (queue_return(q, m, seq) != OK)
-            queue_settled(
-                q); /* memory is out for good: the connection dies, and the message with it */
+    /* The entry first: once the message is taken nothing may fail any more. */
+    struct unsettled_entry e = {tag, 0, NULL, q->id.index, UNSETTLED_BY_GET};
+    if (!no_ack && unsettled_push(&ch->unsettled, &e) != OK)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
+    struct message *m = queue_take(q, &seq, &redelivered);
+    if (!no_ack) {
+        struct unsettled_entry *held = unsettled_find(&ch->unsettled, tag);
+        held->seq = seq;
+        held->message = m;
+        ch->session->core->message_bytes += UNSETTLED_ENTRY_BYTES;
     }
     ch->last_tag = tag;
     ch->session->core->stats.delivered++;

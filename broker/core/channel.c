@@ -101,7 +101,8 @@ void channel_fail(struct channel *ch, const struct fault *f)
                                                   .class_id = f->class_id,
                                                   .method_id = f->method_id};
     replies_method(ch, &m, 0);
-    if (!channel_release_some(ch, &ch->session->core->work))
+    /* What waits for memory waits no longer: it is dropped, and close-ok may be among it. */
+    if (!channel_release_some(ch, &ch->session->core->work) || ch->parking.why == PARK_MEMORY)
         parking_job(ch, channel_fail_job, NULL);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "broker/core/core.h"
 #include "broker/core/messages.h"
 
@@ -169,6 +170,7 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
         c->n_unsettled++;
         ch->volume += ch->channel_prefetch != 0;
         q->n_unsettled++;
+        core->message_bytes += UNSETTLED_ENTRY_BYTES;
     }
     consumer_to_back(c, q);
     return OK;

@@ -200,8 +200,17 @@ static bool core_run_waiting(struct core *core)
     return again;
 }
 
+/* Another one is first in each turn, so that a long one does not hold up the others. */
+static void core_rotate(struct list *l)
+{
+    struct list *first = list_pop_front(l);
+    if (first != NULL)
+        list_push_back(l, first);
+}
+
 static void core_run_jobs(struct core *core, unsigned *work)
 {
+    core_rotate(&core->jobs);
     LIST_EACH(&core->jobs, node) {
         if (*work == 0)
             break;
@@ -209,11 +218,17 @@ static void core_run_jobs(struct core *core, unsigned *work)
     }
 }
 
+/* Once the limit is passed it must be cleared by a margin. */
+static bool core_memory_is_high(const struct core *core)
+{
+    uint64_t limit = core->options.memory_limit_bytes;
+    return limit != 0 && core->message_bytes > (core->memory_high ? limit - limit / 16 : limit);
+}
+
 static void core_run_memory(struct core *core, unsigned *work)
 {
     uint64_t limit = core->options.memory_limit_bytes;
-    bool high = limit != 0 &&
-                core->message_bytes > (core->memory_high ? limit - limit / 16 : limit);
+    bool high = core_memory_is_high(core);
     if (high != core->memory_high)
         log_event(high ? LOG_MEMORY_HIGH : LOG_MEMORY_OK, "message_bytes=%llu limit=%llu",
                   (unsigned long long)core->message_bytes, (unsigned long long)limit);
@@ -227,6 +242,7 @@ static void core_run_memory(struct core *core, unsigned *work)
 
 static void core_run_teardowns(struct core *core, unsigned *work)
 {
+    core_rotate(&core->teardowns);
     LIST_EACH(&core->teardowns, node) {
         if (*work == 0)
             break;
@@ -246,11 +262,14 @@ static void core_run_active(struct core *core, unsigned *work)
         if (!done)
             list_push_back(&core->active_queues, &q->active);
     }
+    /* Those that had no turn go first next time: one long backlog may not hold up all others. */
+    list_splice_back(&now, &core->active_queues);
     list_splice_back(&core->active_queues, &now);
 }
 
 static void core_run_dead_queues(struct core *core, unsigned *work)
 {
+    core_rotate(&core->dead_queues);
     LIST_EACH(&core->dead_queues, node) {
         if (*work == 0)
             break;
@@ -277,23 +296,31 @@ static void core_publish_links(struct core *core)
 bool core_step(struct core *core)
 {
     unsigned *work = &core->work;
-    /* Input that never ends may not take the whole of every turn from what waits already. */
-    unsigned kept = core->options.turn_work / 4;
+    /* Neither input nor deliveries that never end may take the whole of every turn: each kind of
+     * work has a share that those before it cannot use up. */
+    unsigned quarter = core->options.turn_work / 4;
+    unsigned share = (core->options.turn_work + 8) / 16;
     bool more = false;
     core->now_ns = env_now_ns(core->options.env);
     core->durable = store_durable(core->options.store);
-    *work = core->options.turn_work - kept;
+    *work = core->options.turn_work - quarter - 4 * share;
     for (size_t i = 0; i < core->n_links; i++)
         more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
-    *work += kept;
+    *work += quarter;
     core_run_active(core, work);
+    *work += share;
     core_run_jobs(core, work);
+    *work += share;
     core_run_memory(core, work);
+    *work += share;
     core_run_teardowns(core, work);
+    *work += share;
     core_run_dead_queues(core, work);
     more |= !garbage_free_some(core, work);
     more |= !vhost_work(core->vhost, work);
     more |= core_run_waiting(core);
+    /* What was freed since core_run_memory may be what publishers wait for. */
+    more |= !list_empty(&core->memory_parked) && !core_memory_is_high(core);
     for (struct list *node; (node = list_first(&core->orders)) != NULL;)
         if (!session_flush_orders(CONTAINER_OF(node, struct session, in_orders)))
             break;

@@ -141,6 +141,7 @@ static void headers_route(const struct exchange *x, const struct routed_message 
         r->failed = true;
         return;
     }
+    r->looks += x->n_bindings * ROUTE_LOOKS_PER_STEP;
     LIST_EACH(&x->bindings, it) {
         const struct binding *b = CONTAINER_OF(it, struct binding, in_source);
         if (headers_match(b, &headers))

@@ -201,6 +201,7 @@ struct topic_live {
     struct topic_node *last;
     unsigned side; /* which live_next */
     uint64_t mark;
+    size_t n;
 };
 
 static struct topic_live topic_live(struct topic *t, unsigned side)
@@ -213,6 +214,7 @@ static void topic_live_add(struct topic_live *live, struct topic_node *n)
 {
     for (; n != NULL && n->live_mark != live->mark; n = n->hash) {
         n->live_mark = live->mark;
+        live->n++;
         n->live_next[live->side] = NULL;
         if (live->last == NULL)
             live->first = n;
@@ -247,6 +249,7 @@ static void topic_route(const struct exchange *x, const struct routed_message *m
         struct topic_live next = topic_live(t, now.side ^ 1);
         topic_live_step(t, &now, &next, word, map_hash(x->vhost->hash_seed, word));
         now = next;
+        r->looks += now.n;
     }
     for (struct topic_node *n = now.first; n != NULL; n = n->live_next[now.side])
         LIST_EACH(&n->bindings, it)

@@ -139,6 +139,8 @@ void parking_keep(struct channel *ch, struct in_head *event)
     struct parked_event **place = e == NULL ? NULL : fifo_push(&p->events);
     if (place == NULL) {
         free(e);
+        if (event->kind == IN_PUBLISH && ((struct in_publish *)event)->large != NULL)
+            message_body_home(parking_core(ch), ((struct in_publish *)event)->large);
         session_abort(ch->session);
         return;
     }
@@ -155,7 +157,7 @@ static void parking_replay_front(struct channel *ch)
 {
     struct parking *p = &ch->parking;
     struct parked_event *e = *(struct parked_event **)fifo_front(&p->events);
-    if (e->head.kind == IN_PUBLISH && parking_core(ch)->memory_high) {
+    if (e->head.kind == IN_PUBLISH && ch->state == CHANNEL_OPEN && parking_core(ch)->memory_high) {
         parking_memory(ch);
         return;
     }

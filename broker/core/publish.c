@@ -268,8 +268,11 @@ static const struct reply *publish_by_route(struct channel *ch, struct in_publis
                                             struct exchange *x, const struct routed_message *key,
                                             const struct message_traits *t, struct fault *f)
 {
-    struct route *r = &ch->session->core->route;
+    struct core *core = ch->session->core;
+    struct route *r = &core->route;
     route_find(r, x, key, 1);
+    size_t steps = r->looks / ROUTE_LOOKS_PER_STEP;
+    core->work -= steps < core->work ? (unsigned)steps : core->work;
     if (r->failed)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
     route_cache_keep(ch, p->route, r);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "broker/core/core.h"
 #include "broker/core/messages.h"
 #include "broker/core/route.h"
@@ -85,9 +86,12 @@ static bool queue_drop_some(struct core *core, struct fifo *ready, struct queue_
     for (; *work != 0 && ready->n != 0; --*work) {
         message_unref(core, *(struct message **)fifo_front(ready));
         fifo_pop(ready);
+        core->message_bytes -= QUEUE_ENTRY_BYTES;
     }
-    for (; *work != 0 && *n_returned != 0; --*work)
+    for (; *work != 0 && *n_returned != 0; --*work) {
         message_unref(core, returned[--*n_returned].message);
+        core->message_bytes -= QUEUE_ENTRY_BYTES;
+    }
     return ready->n == 0 && *n_returned == 0;
 }
 
@@ -167,6 +171,7 @@ enum err queue_push(struct queue *q, struct message *m)
     if (place == NULL)
         return ERR_NOMEM;
     *place = m;
+    q->core->message_bytes += QUEUE_ENTRY_BYTES;
     queue_activate(q);
     return OK;
 }
@@ -205,6 +210,7 @@ static struct message *queue_peek(const struct queue *q, uint64_t *seq, bool *re
 /* Forgets what queue_peek showed. */
 static void queue_skip(struct queue *q)
 {
+    q->core->message_bytes -= QUEUE_ENTRY_BYTES;
     if (q->n_returned != 0) {
         q->n_returned--;
         if (q->n_returned != 0)
@@ -240,6 +246,7 @@ enum err queue_return(struct queue *q, struct message *m, uint64_t seq)
     for (; i > 0 && q->returned[(i - 1) / 2].seq > seq; i = (i - 1) / 2)
         q->returned[i] = q->returned[(i - 1) / 2];
     q->returned[i] = (struct queue_returned){seq, m};
+    q->core->message_bytes += QUEUE_ENTRY_BYTES;
     q->n_unsettled--;
     queue_activate(q);
     return OK;

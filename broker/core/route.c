@@ -59,6 +59,7 @@ static void route_add_exchange(struct route *r, struct exchange *x)
 
 void route_add(struct route *r, const struct binding *b)
 {
+    r->looks++;
     if (b->queue != NULL ? b->queue->deleted : b->exchange->deleted)
         return;
     r->matched = true;
@@ -90,6 +91,7 @@ void route_find(struct route *r, struct exchange *x, const struct routed_message
 {
     r->n = 0;
     r->n_pending = 0;
+    r->looks = 0;
     r->by_headers = false;
     r->failed = false;
     r->mark = ++x->vhost->route_mark;

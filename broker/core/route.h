@@ -25,6 +25,8 @@ struct routed_message {
     struct span headers; /* the headers property: a field table, may be empty */
 };
 
+enum { ROUTE_LOOKS_PER_STEP = 8 };
+
 struct route {
     struct queue **queues;
     size_t n;
@@ -33,6 +35,7 @@ struct route {
     size_t n_pending;
     size_t pending_capacity;
     uint64_t mark;
+    size_t looks; /* what was looked at: ROUTE_LOOKS_PER_STEP make a step of a turn's work */
     bool matched;    /* some binding of the exchange being asked leads to something alive */
     bool by_headers; /* some exchange on the way looked at the headers */
     bool failed;     /* memory ran out: the set is not complete */

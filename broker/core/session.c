@@ -156,14 +156,18 @@ static void session_close(struct session *s, const struct fault *f)
 
 void session_fail(struct session *s, struct channel *ch, const struct fault *f)
 {
-    if (s->state == SESSION_CLOSING || s->state == SESSION_ENDED)
-        return;
-    if (f->reply->scope == SCOPE_CHANNEL && ch != NULL && ch->number != 0) {
-        if (ch->state == CHANNEL_OPEN)
+    bool ending = s->state == SESSION_CLOSING || s->state == SESSION_ENDED;
+    bool open = ch != NULL && ch->number != 0 && ch->state == CHANNEL_OPEN;
+    if (!ending && f->reply->scope == SCOPE_CHANNEL && ch != NULL && ch->number != 0) {
+        if (open)
             channel_fail(ch, f);
         return;
     }
-    session_close(s, f);
+    /* What comes behind the fault on its channel is not executed, had it to wait or not. */
+    if (open)
+        channel_move(ch, CHANNEL_CLOSING);
+    if (!ending)
+        session_close(s, f);
 }
 
 /* Must the end wait for what this channel has still to do? What came before the end is executed;
@@ -183,16 +187,17 @@ static bool session_release_channels(struct session *s, unsigned *work)
 {
     LIST_EACH(&s->channel_list, node) {
         struct channel *ch = CONTAINER_OF(node, struct channel, in_session);
+        /* One that has to wait holds up the end, but not the others. */
         if (session_waits_for(s, ch) || !channel_release_some(ch, work))
-            return false;
+            continue;
         if (ch->replies.list.n != 0 && !s->socket_gone && s->state != SESSION_ENDED)
-            return false;
+            continue;
         if (*work == 0)
             return false;
         --*work;
         channel_retire(ch);
     }
-    return true;
+    return list_empty(&s->channel_list);
 }
 
 bool session_teardown_some(struct session *s, unsigned *work)

@@ -35,6 +35,7 @@ enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle
         queue_settled(q);
     }
     unsettled_remove(&ch->unsettled, e);
+    core->message_bytes -= UNSETTLED_ENTRY_BYTES;
     settle_consumer(ch, consumer);
     return OK;
 }

@@ -189,10 +189,12 @@ static void conn_set_deadline(struct conn *c, uint64_t in_ns)
 
 /* ---- Readiness ---- */
 
-/* A peer that does not read our answers is not asked for more requests. */
+/* A peer that does not read our answers is not asked for more requests. Once the end has begun a
+ * pause is over: what comes is dropped, and close-ok must be seen. */
 static bool conn_wants_read(const struct conn *c)
 {
-    return !c->paused && c->output_bytes - c->output_done < OUTPUT_STOP_READING;
+    bool paused = c->paused && c->state == CONN_OPEN;
+    return !paused && c->output_bytes - c->output_done < OUTPUT_STOP_READING;
 }
 
 static void conn_update_wants(struct conn *c)
@@ -211,6 +213,11 @@ static void conn_update_wants(struct conn *c)
 static void conn_on_ready(void *arg, bool readable, bool writable)
 {
     struct conn *c = arg;
+    if (readable && !c->reading) {
+        /* The peer has gone while it was not read: what it holds must not wait for ever. */
+        conn_drop(c);
+        return;
+    }
     if (readable && !list_linked(&c->in_ready)) {
         c->readable = true;
         list_push_back(&c->io->ready, &c->in_ready);

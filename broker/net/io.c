@@ -134,10 +134,12 @@ void io_read(struct io *io)
         struct conn *c = CONTAINER_OF(node, struct conn, in_ready);
         if (conn_read(c))
             continue;
-        if (!list_linked(&c->in_ready))
-            list_push_back(&io->ready, &c->in_ready);
+        list_remove(&c->in_ready);
+        list_push_front(&now, &c->in_ready);
         break; /* no room: the others would find none either */
     }
+    /* Those that had no turn go first next time: a few busy peers may not keep the rest waiting. */
+    list_splice_back(&now, &io->ready);
     list_splice_back(&io->ready, &now);
     if (ring_publish(&link->in) && link->wake_core != NULL)
         link->wake_core(link->wake_arg);

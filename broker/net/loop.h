@@ -61,7 +61,7 @@ MUST_USE enum err loop_accept_on(struct loop *l, struct loop_listener *listener,
 /* Readiness goes to `on_ready` from now on; reading is wanted. ERR_NOMEM. */
 MUST_USE enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg);
 
-/* Which readiness is wanted. */
+/* Which readiness is wanted. That the peer has gone is reported as readable in any case. */
 void loop_want(struct loop_socket *s, bool readable, bool writable);
 
 /* Bytes moved, or LOOP_END (read only), LOOP_LATER, LOOP_BROKEN. */

@@ -304,7 +304,7 @@ static void loop_on_socket(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     struct loop_socket *s = arg;
-    s->on_ready(s->arg, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
+    s->on_ready(s->arg, (what & (EV_READ | EV_CLOSED)) != 0, (what & EV_WRITE) != 0);
 }
 
 enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg)
@@ -321,13 +321,11 @@ enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg)
 
 void loop_want(struct loop_socket *s, bool readable, bool writable)
 {
-    short wanted = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+    short wanted = (short)((readable ? EV_READ : EV_CLOSED) | (writable ? EV_WRITE : 0));
     if (wanted == s->wanted)
         return;
     s->wanted = wanted;
     event_del(&s->event);
-    if (wanted == 0)
-        return;
     event_assign(&s->event, s->loop->base, s->fd, (short)(wanted | EV_PERSIST), loop_on_socket, s);
     /* libevent has room for this descriptor since loop_watch. */
     int failed = event_add(&s->event, NULL);

@@ -33,7 +33,7 @@ def free_port():
 
 
 def scratch_directory(prefix):
-    """A new private directory, in memory where possible: the oracle promises nothing about disks."""
+    """A new private directory, in memory where possible: disks are not what is compared."""
     memory = "/dev/shm"
     parent = memory if os.access(memory, os.W_OK) else None
     return tempfile.mkdtemp(prefix=prefix, dir=parent)

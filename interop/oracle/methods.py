@@ -2,14 +2,16 @@
 """The methods of AMQP 0-9-1 with RabbitMQ's extensions, as one table.
 
 Columns: class id, method id, name, arguments. A name ending in `*` carries content. Arguments are
-`type:name`; consecutive bits share octets as the specification asks.
+`type:name`, and go on in indented lines; consecutive bits share octets as the specification asks.
 """
 
 from typing import NamedTuple
 
 _TABLE = """
-10 10 connection.start octet:version_major octet:version_minor table:server_properties longstr:mechanisms longstr:locales
-10 11 connection.start-ok table:client_properties shortstr:mechanism longstr:response shortstr:locale
+10 10 connection.start octet:version_major octet:version_minor table:server_properties
+      longstr:mechanisms longstr:locales
+10 11 connection.start-ok table:client_properties shortstr:mechanism longstr:response
+      shortstr:locale
 10 20 connection.secure longstr:challenge
 10 21 connection.secure-ok longstr:response
 10 30 connection.tune short:channel_max long:frame_max short:heartbeat
@@ -30,35 +32,45 @@ _TABLE = """
 20 41 channel.close-ok
 30 10 access.request shortstr:realm bit:exclusive bit:passive bit:active bit:write bit:read
 30 11 access.request-ok short:ticket
-40 10 exchange.declare short:reserved_1 shortstr:exchange shortstr:type bit:passive bit:durable bit:auto_delete bit:internal bit:nowait table:arguments
+40 10 exchange.declare short:reserved_1 shortstr:exchange shortstr:type bit:passive bit:durable
+      bit:auto_delete bit:internal bit:nowait table:arguments
 40 11 exchange.declare-ok
 40 20 exchange.delete short:reserved_1 shortstr:exchange bit:if_unused bit:nowait
 40 21 exchange.delete-ok
-40 30 exchange.bind short:reserved_1 shortstr:destination shortstr:source shortstr:routing_key bit:nowait table:arguments
+40 30 exchange.bind short:reserved_1 shortstr:destination shortstr:source shortstr:routing_key
+      bit:nowait table:arguments
 40 31 exchange.bind-ok
-40 40 exchange.unbind short:reserved_1 shortstr:destination shortstr:source shortstr:routing_key bit:nowait table:arguments
+40 40 exchange.unbind short:reserved_1 shortstr:destination shortstr:source shortstr:routing_key
+      bit:nowait table:arguments
 40 51 exchange.unbind-ok
-50 10 queue.declare short:reserved_1 shortstr:queue bit:passive bit:durable bit:exclusive bit:auto_delete bit:nowait table:arguments
+50 10 queue.declare short:reserved_1 shortstr:queue bit:passive bit:durable bit:exclusive
+      bit:auto_delete bit:nowait table:arguments
 50 11 queue.declare-ok shortstr:queue long:message_count long:consumer_count
-50 20 queue.bind short:reserved_1 shortstr:queue shortstr:exchange shortstr:routing_key bit:nowait table:arguments
+50 20 queue.bind short:reserved_1 shortstr:queue shortstr:exchange shortstr:routing_key bit:nowait
+      table:arguments
 50 21 queue.bind-ok
 50 30 queue.purge short:reserved_1 shortstr:queue bit:nowait
 50 31 queue.purge-ok long:message_count
 50 40 queue.delete short:reserved_1 shortstr:queue bit:if_unused bit:if_empty bit:nowait
 50 41 queue.delete-ok long:message_count
-50 50 queue.unbind short:reserved_1 shortstr:queue shortstr:exchange shortstr:routing_key table:arguments
+50 50 queue.unbind short:reserved_1 shortstr:queue shortstr:exchange shortstr:routing_key
+      table:arguments
 50 51 queue.unbind-ok
 60 10 basic.qos long:prefetch_size short:prefetch_count bit:global
 60 11 basic.qos-ok
-60 20 basic.consume short:reserved_1 shortstr:queue shortstr:consumer_tag bit:no_local bit:no_ack bit:exclusive bit:nowait table:arguments
+60 20 basic.consume short:reserved_1 shortstr:queue shortstr:consumer_tag bit:no_local bit:no_ack
+      bit:exclusive bit:nowait table:arguments
 60 21 basic.consume-ok shortstr:consumer_tag
 60 30 basic.cancel shortstr:consumer_tag bit:nowait
 60 31 basic.cancel-ok shortstr:consumer_tag
-60 40 basic.publish* short:reserved_1 shortstr:exchange shortstr:routing_key bit:mandatory bit:immediate
+60 40 basic.publish* short:reserved_1 shortstr:exchange shortstr:routing_key bit:mandatory
+      bit:immediate
 60 50 basic.return* short:reply_code shortstr:reply_text shortstr:exchange shortstr:routing_key
-60 60 basic.deliver* shortstr:consumer_tag longlong:delivery_tag bit:redelivered shortstr:exchange shortstr:routing_key
+60 60 basic.deliver* shortstr:consumer_tag longlong:delivery_tag bit:redelivered shortstr:exchange
+      shortstr:routing_key
 60 70 basic.get short:reserved_1 shortstr:queue bit:no_ack
-60 71 basic.get-ok* longlong:delivery_tag bit:redelivered shortstr:exchange shortstr:routing_key long:message_count
+60 71 basic.get-ok* longlong:delivery_tag bit:redelivered shortstr:exchange shortstr:routing_key
+      long:message_count
 60 72 basic.get-empty shortstr:reserved_1
 60 80 basic.ack longlong:delivery_tag bit:multiple
 60 90 basic.reject longlong:delivery_tag bit:requeue
@@ -96,7 +108,7 @@ def _parse(line):
     return Method(int(class_id), int(method_id), name.rstrip("*"), name.endswith("*"), pairs)
 
 
-_ROWS = [_parse(line) for line in _TABLE.strip().splitlines()]
+_ROWS = [_parse(line) for line in _TABLE.replace("\n  ", " ").strip().splitlines()]
 BY_NAME = {row.name: row for row in _ROWS}
 BY_ID = {(row.class_id, row.method_id): row for row in _ROWS}
 

@@ -41,7 +41,7 @@ class Tags:
         return canonical
 
     def resolve(self, kind, index, multiple):
-        """(tag to send, multiple) for a symbolic tag, or None when there is nothing it could name."""
+        """(tag to send, multiple) for a symbolic tag, or None when nothing fits it."""
         if kind == "zero":
             return 0, multiple
         if kind == "literal":

@@ -47,17 +47,17 @@ def flipped_body(group):
 
 
 def return_after_confirm():
-    """A planter that keeps each basic.return back until the next confirm has gone out."""
-    kept = []
+    """A planter that keeps each basic.return back until the next confirm of its channel."""
+    confirming, kept = set(), {}
 
     def plant(group):
-        if group.name == "basic.return":
-            kept.extend(group)
+        channel = group[0].channel
+        if group.name == "confirm.select-ok":
+            confirming.add(channel)
+        if group.name == "basic.return" and channel in confirming:
+            kept.setdefault(channel, []).extend(group)
             return []
-        if group.name == "basic.ack" and kept:
-            held, kept[:] = list(kept), []
-            return [*group, *held]
-        return group
+        return [*group, *kept.pop(channel, ())] if group.name == "basic.ack" else group
     return plant
 
 
@@ -112,6 +112,15 @@ class Groups:
         return sum(len(frame.payload) for frame in group[2:]) >= size
 
 
+def hang_up(end):
+    """Ends a connection for both of its threads: closing alone waits for the one that reads."""
+    try:
+        end.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    end.close()
+
+
 class Proxy:
     """Listens on a port of its own and connects every client to the broker behind it."""
 
@@ -153,7 +162,7 @@ class Proxy:
                 server.sendall(data)
             server.shutdown(socket.SHUT_WR)
         except OSError:
-            server.close()
+            hang_up(server)
 
     def lie(self, server, client):
         """Passes the broker's frames on, with the fault among them."""
@@ -170,5 +179,5 @@ class Proxy:
                         client.sendall(codec.encode_frame(*out))
         except OSError:
             pass
-        client.close()
-        server.close()
+        hang_up(client)
+        hang_up(server)

@@ -22,8 +22,8 @@ static struct assembly *begin(uint64_t body_size, uint64_t body_size_max)
 static void feed(struct assembly *a, size_t size, size_t step)
 {
     for (size_t at = 0; at < size; at += step)
-        ck_assert_int_eq(
-            assembly_body(a, span_of(body + at, step < size - at ? step : size - at)), OK);
+        ck_assert_int_eq(assembly_body(a, span_of(body + at, step < size - at ? step : size - at)),
+                         OK);
 }
 
 START_TEST(a_small_body_lies_beside_its_method)

@@ -52,14 +52,22 @@ END_TEST
 
 START_TEST(each_property_may_come_alone)
 {
-    static const struct span VALUES[] = {
-        [2] = {(const uint8_t *)"\1c", 2},          [3] = {(const uint8_t *)"\1a", 2},
-        [4] = {(const uint8_t *)"\1u", 2},          [5] = {(const uint8_t *)"\1t", 2},
-        [6] = {(const uint8_t *)"\0\0\0\0\0\0\0\1", 8}, [7] = {(const uint8_t *)"\1m", 2},
-        [8] = {(const uint8_t *)"\1" "1", 2},       [9] = {(const uint8_t *)"\1r", 2},
-        [10] = {(const uint8_t *)"\1c", 2},         [11] = {(const uint8_t *)"\5", 1},
-        [12] = {(const uint8_t *)"\2", 1},          [13] = {(const uint8_t *)"\0\0\0\0", 4},
-        [14] = {(const uint8_t *)"\1e", 2},         [15] = {(const uint8_t *)"\1t", 2}};
+    static const struct span VALUES[] = {[2] = {(const uint8_t *)"\1c", 2},
+                                         [3] = {(const uint8_t *)"\1a", 2},
+                                         [4] = {(const uint8_t *)"\1u", 2},
+                                         [5] = {(const uint8_t *)"\1t", 2},
+                                         [6] = {(const uint8_t *)"\0\0\0\0\0\0\0\1", 8},
+                                         [7] = {(const uint8_t *)"\1m", 2},
+                                         [8] = {(const uint8_t *)"\1"
+                                                                 "1",
+                                                2},
+                                         [9] = {(const uint8_t *)"\1r", 2},
+                                         [10] = {(const uint8_t *)"\1c", 2},
+                                         [11] = {(const uint8_t *)"\5", 1},
+                                         [12] = {(const uint8_t *)"\2", 1},
+                                         [13] = {(const uint8_t *)"\0\0\0\0", 4},
+                                         [14] = {(const uint8_t *)"\1e", 2},
+                                         [15] = {(const uint8_t *)"\1t", 2}};
     for (unsigned bit = 2; bit < 16; bit++) {
         uint8_t rest[16];
         struct properties p;

@@ -145,8 +145,7 @@ START_TEST(a_malformed_table_is_refused)
 {
     struct method m;
     struct fault f;
-    const struct reply *bad =
-        method_decode(SPAN_LIT("\0\x32\0\x0a\0\0\1q\0\0\0\0\3\1k?"), &m, &f);
+    const struct reply *bad = method_decode(SPAN_LIT("\0\x32\0\x0a\0\0\1q\0\0\0\0\3\1k?"), &m, &f);
     ck_assert_ptr_nonnull(bad);
     ck_assert_int_eq(bad->scope, SCOPE_CONNECTION);
     ck_assert_uint_eq(f.class_id, 50);

@@ -107,11 +107,11 @@ END_TEST
 START_TEST(hostile_lengths_are_malformed)
 {
     const struct span wrong[] = {
-        SPAN_LIT("\xff"),                            /* a name without bytes */
-        SPAN_LIT("\1kS\xff\xff\xff\xff"),            /* a string beyond the end */
-        SPAN_LIT("\1kF\0\0\0\4\3kkk"),               /* a table cut inside a name */
-        SPAN_LIT("\1kF\0\0\0\2\1k\1xV"),             /* its entry goes on behind its end */
-        SPAN_LIT("\1kA\0\0\0\2I\0\0\0\1"),           /* likewise of an array */
+        SPAN_LIT("\xff"),                  /* a name without bytes */
+        SPAN_LIT("\1kS\xff\xff\xff\xff"),  /* a string beyond the end */
+        SPAN_LIT("\1kF\0\0\0\4\3kkk"),     /* a table cut inside a name */
+        SPAN_LIT("\1kF\0\0\0\2\1k\1xV"),   /* its entry goes on behind its end */
+        SPAN_LIT("\1kA\0\0\0\2I\0\0\0\1"), /* likewise of an array */
         SPAN_LIT("\1kA\x80\0\0\0V"),
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

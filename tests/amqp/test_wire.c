@@ -206,8 +206,7 @@ START_TEST(a_frame_above_the_agreed_size_is_a_fault)
     uint8_t head[FRAME_HEAD];
     frame_put_head(head, FRAME_METHOD, 1, 4097);
     ck_assert_int_eq(buf_append(&b, span_of(head, sizeof(head))), OK);
-    check_fault(501, 0, 0,
-                "FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,4097,4088}");
+    check_fault(501, 0, 0, "FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,4097,4088}");
 }
 END_TEST
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Each allocation of a session of split contents fails in turn: the wire says 506 and nothing leaks,
- * until none fails and all contents come out. */
+/* Each allocation of a session of split contents fails in turn: the wire says 506 and nothing
+ * leaks, until none fails and all contents come out. */
 #include "base/limits.h"
 #include "tests/amqp/wire_play.h"
 #include "tests/base/memory.h"

@@ -108,7 +108,8 @@ static inline void wire_play_feed(struct wire_play *p, struct span piece)
 
 /* ---- Making bytes ---- */
 
-static inline void wire_put_frame(struct buf *b, uint8_t type, uint16_t channel, struct span payload)
+static inline void wire_put_frame(struct buf *b, uint8_t type, uint16_t channel,
+                                  struct span payload)
 {
     uint8_t *at = buf_reserve(b, payload.size + FRAME_OVERHEAD);
     ASSERT(at != NULL);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tests/base/memory.h — allocations that fail on demand.
  *
- * For a program linked with -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc. memory_fail_from(n) lets n
- * allocations succeed and none after them; memory_fail_once(n) makes only the one after n fail.
- * libcheck allocates with every assertion: heal first, assert then.
+ * For a program linked with -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc. memory_fail_from(n)
+ * lets n allocations succeed and none after them; memory_fail_once(n) makes only the one after n
+ * fail. libcheck allocates with every assertion: heal first, assert then.
  *
  * Deliberate: function bodies in a header, because every test is a program of one file.
  */

@@ -48,8 +48,8 @@ START_TEST(a_short_input_is_refused_and_left_alone)
     static const uint8_t LONGSTR[] = {0, 0, 0, 3, 'a', 'b', 'c'};
     static const uint8_t SHORTSTR[] = {3, 'a', 'b', 'c'};
     const struct span samples[] = {
-        span_of(SAMPLE, 1), span_of(SAMPLE, 2),     span_of(SAMPLE, 4),   span_of(SAMPLE, 8),
-        span_of(SAMPLE, 5), span_of(SHORTSTR, 4),   span_of(LONGSTR, 7),
+        span_of(SAMPLE, 1), span_of(SAMPLE, 2),   span_of(SAMPLE, 4),  span_of(SAMPLE, 8),
+        span_of(SAMPLE, 5), span_of(SHORTSTR, 4), span_of(LONGSTR, 7),
     };
     for (unsigned kind = 0; kind < 7; kind++) {
         for (size_t n = 0; n <= samples[kind].size; n++) {
@@ -84,7 +84,8 @@ START_TEST(what_is_written_is_read_again)
     uint8_t bytes[64];
     uint8_t *p = put_u64(put_u32(put_u16(put_u8(bytes, 0xfe), 0xfedc), 0xfedcba98),
                          0xfedcba9876543210);
-    p = put_longstr(put_shortstr(put_bytes(p, SPAN_LIT("raw")), SPAN_LIT("short")), SPAN_LIT("long"));
+    p = put_longstr(put_shortstr(put_bytes(p, SPAN_LIT("raw")), SPAN_LIT("short")),
+                    SPAN_LIT("long"));
     struct span in = span_of(bytes, (size_t)(p - bytes));
     uint8_t v8;
     uint16_t v16;
@@ -93,7 +94,8 @@ START_TEST(what_is_written_is_read_again)
     struct span raw;
     struct span brief;
     struct span lengthy;
-    ck_assert(take_u8(&in, &v8) && take_u16(&in, &v16) && take_u32(&in, &v32) && take_u64(&in, &v64));
+    ck_assert(take_u8(&in, &v8) && take_u16(&in, &v16) && take_u32(&in, &v32) &&
+              take_u64(&in, &v64));
     ck_assert(take_span(&in, 3, &raw) && take_shortstr(&in, &brief) && take_longstr(&in, &lengthy));
     ck_assert_uint_eq(v8, 0xfe);
     ck_assert_uint_eq(v16, 0xfedc);

@@ -64,7 +64,10 @@ START_TEST(utf8_of_one_code_point_is_as_defined)
     for (unsigned first = 0; first < 256; first++)
         for (unsigned i = 0; i < 1000; i++) {
             uint8_t p[4] = {(uint8_t)first, EDGES[i % 10], EDGES[i / 10 % 10], EDGES[i / 100]};
-            size_t n = first < 0x80 ? 1 : (first & 0xe0) == 0xc0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : 4;
+            size_t n = first < 0x80             ? 1
+                       : (first & 0xe0) == 0xc0 ? 2
+                       : (first & 0xf0) == 0xe0 ? 3
+                                                : 4;
             bool right = span_is_utf8(span_of(p, n)) == naive_utf8(p, n);
             /* Cut short it is malformed. */
             for (size_t cut = 1; cut < n; cut++)

@@ -39,9 +39,9 @@ struct fixture *fixture_new(uint64_t memory_limit_bytes)
     fx->env = (struct env){fixture_now_ns, fixture_secret, fx};
     fx->message_size_max = 1 << 24;
     users_init(&fx->users);
-    ck_assert_int_eq(users_add(&fx->users, SPAN_LIT("guest"), SPAN_LIT("guest"),
-                               (const uint8_t *)"salt", true),
-                     OK);
+    ck_assert_int_eq(
+        users_add(&fx->users, SPAN_LIT("guest"), SPAN_LIT("guest"), (const uint8_t *)"salt", true),
+        OK);
     struct store_options store = {.delay = fixture_delay, .delay_arg = fx};
     ck_assert_int_eq(store_open(&fx->store, &store), OK);
     struct link *links[FIXTURE_LINKS];
@@ -216,9 +216,9 @@ static void client_hear_content(struct client *c, const struct out_content *out)
 static void client_hear_order(struct client *c, enum order order)
 {
     static const char *const NAMES[] = {
-        [ORDER_OPEN] = "order OPEN",         [ORDER_CLOSING] = "order CLOSING",
-        [ORDER_CLOSE] = "order CLOSE",       [ORDER_CLOSE_LATE] = "order CLOSE_LATE",
-        [ORDER_PAUSE] = "order PAUSE",       [ORDER_RESUME] = "order RESUME",
+        [ORDER_OPEN] = "order OPEN",        [ORDER_CLOSING] = "order CLOSING",
+        [ORDER_CLOSE] = "order CLOSE",      [ORDER_CLOSE_LATE] = "order CLOSE_LATE",
+        [ORDER_PAUSE] = "order PAUSE",      [ORDER_RESUME] = "order RESUME",
         [ORDER_RELEASED] = "order RELEASED"};
     client_add_line(c, NAMES[order]);
     if (order == ORDER_RELEASED)
@@ -360,14 +360,13 @@ static uint16_t parse_method(char *text, struct method *m)
     return channel;
 }
 
-static void put_publish(struct client *c, uint16_t channel, const struct method *m, struct span body,
-                        uint64_t size, struct body *large)
+static void put_publish(struct client *c, uint16_t channel, const struct method *m,
+                        struct span body, uint64_t size, struct body *large)
 {
     uint8_t payload[1024];
     uint8_t *end = method_encode(payload, m);
     bool publish = m->id == METHOD_basic_publish;
-    struct span route =
-        publish ? span_of(payload + 6, (size_t)(end - payload) - 7) : SPAN_NONE;
+    struct span route = publish ? span_of(payload + 6, (size_t)(end - payload) - 7) : SPAN_NONE;
     struct span properties = c->properties.size != 0 ? c->properties : SPAN_LIT("\0\0");
     size_t behind = route.size + 12 + properties.size + body.size;
     struct in_publish *in = client_record(c, sizeof(*in) + behind, IN_PUBLISH, channel);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tests/broker/core_fixture.h — a core with links and a store of its own, and clients that speak text.
+/* tests/broker/core_fixture.h — a core with links and a store of its own, and clients that speak
+ * text.
  *
  * A method is a line: channel, name, fields by name, in any order. What is not said is zero or
  * empty; a bit is said by its name alone; 'ticket' and tables need not be said. After " | " comes
@@ -13,8 +14,9 @@
  * What the core sends is written the same way, in the order of methods.def; orders to the I/O side
  * are lines like "order CLOSE". heard() wants exactly these lines, and forgets them.
  *
- * Time is the fixture's own. Records are durable `delay` steps after they were sealed, or not at all
- * while `store_held`. Contents count as sent as soon as they are read, unless the client stalls.
+ * Time is the fixture's own. Records are durable `delay` steps after they were sealed, or not at
+ * all while `store_held`. Contents count as sent as soon as they are read, unless the client
+ * stalls.
  *
  * Every call that ends in a turn of the core ends with core_check.
  */
@@ -32,9 +34,9 @@ struct client {
     struct fixture *fx;
     struct slot_id conn;
     unsigned link;
-    bool open;     /* the core has not released it */
-    bool closed;   /* its socket has ended */
-    bool stalled;  /* contents are not reported as sent */
+    bool open;    /* the core has not released it */
+    bool closed;  /* its socket has ended */
+    bool stalled; /* contents are not reported as sent */
     uint64_t contents;
     size_t n_lines;
     char *lines[FIXTURE_LINES];
@@ -99,7 +101,7 @@ void put_fault(struct client *c, const struct reply *reply, const char *text);
 void put_sent(struct client *c);
 
 /* Exactly these lines, in this order, since the last time. */
-#define heard(c, ...) heard_lines(c, __FILE__, __LINE__, (const char *[]){__VA_ARGS__, NULL})
+#define heard(c, ...)    heard_lines(c, __FILE__, __LINE__, (const char *[]){__VA_ARGS__, NULL})
 #define heard_nothing(c) heard_lines(c, __FILE__, __LINE__, (const char *[]){NULL})
 void heard_lines(struct client *c, const char *file, int line, const char *const *lines);
 

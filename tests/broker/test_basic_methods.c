@@ -18,8 +18,9 @@ START_TEST(prefetch_is_counted_in_messages_only)
 {
     begin();
     say(c, "1 basic_qos prefetch_size=1");
-    heard(c, "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED - prefetch_size!=0 (1) "
-             "class_id=60 method_id=10",
+    heard(c,
+          "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED - prefetch_size!=0 (1) "
+          "class_id=60 method_id=10",
           "order CLOSING");
     fixture_free(fx);
 }
@@ -36,8 +37,9 @@ START_TEST(a_consumer_tag_is_made_up_or_unique)
     say(c, "1 basic_consume queue=q consumer_tag=t");
     heard(c, "1 basic_consume_ok consumer_tag=t");
     say(c, "1 basic_consume queue=q consumer_tag=t");
-    heard(c, "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - attempt to reuse consumer "
-             "tag 't' class_id=60 method_id=20",
+    heard(c,
+          "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - attempt to reuse consumer "
+          "tag 't' class_id=60 method_id=20",
           "order CLOSING");
     fixture_free(fx);
 }

@@ -15,8 +15,9 @@ START_TEST(a_channel_is_opened_once)
 {
     begin();
     say(c, "1 channel_open");
-    heard(c, "0 connection_close reply_code=504 reply_text=CHANNEL_ERROR - second 'channel.open' "
-             "seen class_id=20 method_id=10",
+    heard(c,
+          "0 connection_close reply_code=504 reply_text=CHANNEL_ERROR - second 'channel.open' "
+          "seen class_id=20 method_id=10",
           "order CLOSING");
     fixture_free(fx);
 }
@@ -28,8 +29,9 @@ START_TEST(flow_may_be_asked_for_and_not_stopped)
     say(c, "1 channel_flow active");
     heard(c, "1 channel_flow_ok active");
     say(c, "1 channel_flow");
-    heard(c, "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED - active=false "
-             "class_id=20 method_id=20",
+    heard(c,
+          "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED - active=false "
+          "class_id=20 method_id=20",
           "order CLOSING");
     fixture_free(fx);
 }

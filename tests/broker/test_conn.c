@@ -218,7 +218,5 @@ START_TEST(a_split_publish_is_handed_on_whole)
 END_TEST
 
 SUITE("conn", a_content_goes_out_in_frames_of_the_agreed_size, output_comes_before_the_end,
-      a_refused_peer_hears_nothing_for_a_while,
-      a_paused_connection_is_not_read_until_it_is_resumed,
-      heartbeats_go_out_when_nothing_else_does_and_silence_ends,
-      a_split_publish_is_handed_on_whole)
+      a_refused_peer_hears_nothing_for_a_while, a_paused_connection_is_not_read_until_it_is_resumed,
+      heartbeats_go_out_when_nothing_else_does_and_silence_ends, a_split_publish_is_handed_on_whole)

@@ -290,8 +290,8 @@ END_TEST
 
 SUITE("consumer", what_waits_is_delivered_after_consume_ok, no_delivery_overtakes_its_consume_ok,
       consumers_take_turns, a_full_consumer_is_passed_over_and_comes_back,
-      a_consumer_keeps_the_prefetch_of_its_beginning,
-      a_limit_per_consumer_takes_the_channels_away, both_limits_hold_when_the_channels_comes_last,
+      a_consumer_keeps_the_prefetch_of_its_beginning, a_limit_per_consumer_takes_the_channels_away,
+      both_limits_hold_when_the_channels_comes_last,
       a_get_does_not_count_against_the_channels_limit, no_ack_consumers_know_no_limit,
       after_cancel_ok_nothing_is_delivered_and_old_tags_still_settle,
       a_cancelled_consumer_with_unsettled_messages_still_counts_for_the_channel,

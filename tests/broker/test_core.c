@@ -17,8 +17,9 @@ START_TEST(names_that_nobody_guesses_never_repeat)
         struct span name = core_make_name(fx->core, "p-", at);
         ck_assert_uint_eq(name.size, 24);
         snprintf(names[i], sizeof(names[i]), "%.*s", SPAN_FMT(name));
-        ck_assert_uint_eq(strspn(names[i] + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                               "0123456789-_"),
+        ck_assert_uint_eq(strspn(names[i] + 2,
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                 "0123456789-_"),
                           22);
     }
     qsort(names, 2000, sizeof(names[0]), (int (*)(const void *, const void *))strcmp);
@@ -98,8 +99,9 @@ START_TEST(a_shutdown_tells_everybody)
     forget(d);
     core_shutdown(fx->core);
     fixture_run(fx);
-    heard(c, "0 connection_close reply_code=320 reply_text=CONNECTION_FORCED - broker forced "
-             "connection closure with reason 'shutdown'",
+    heard(c,
+          "0 connection_close reply_code=320 reply_text=CONNECTION_FORCED - broker forced "
+          "connection closure with reason 'shutdown'",
           "order CLOSING");
     heard(d, "order CLOSE"); /* it was not that far */
     fixture_free(fx);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Each allocation of a core's turns fails in turn, and then all from there on: what could not be done
- * costs at most the connection that asked for it, nothing leaks, and others go on. */
+/* Each allocation of a core's turns fails in turn, and then all from there on: what could not be
+ * done costs at most the connection that asked for it, nothing leaks, and others go on. */
 #include <string.h>
 
 #include "tests/base/memory.h"
@@ -19,11 +19,13 @@ struct scenario {
 
 static const struct scenario SCENARIOS[] = {
     {.name = "topology",
-     .lines = {"1 queue_declare queue=q durable", "1 exchange_declare exchange=x type=topic durable",
+     .lines = {"1 queue_declare queue=q durable",
+               "1 exchange_declare exchange=x type=topic durable",
                "1 queue_bind queue=q exchange=x routing_key=a.#",
                "1 exchange_bind source=amq.fanout destination=x", "2 channel_open",
-               "2 queue_declare queue=e exclusive", "1 queue_unbind queue=q exchange=x "
-                                                    "routing_key=a.#",
+               "2 queue_declare queue=e exclusive",
+               "1 queue_unbind queue=q exchange=x "
+               "routing_key=a.#",
                "1 exchange_delete exchange=x", "2 channel_close"}},
     {.name = "publish",
      .before = {"1 queue_declare queue=q", "1 queue_bind queue=q exchange=amq.fanout"},
@@ -36,8 +38,9 @@ static const struct scenario SCENARIOS[] = {
      .before = {"1 queue_declare queue=q", "1 basic_publish routing_key=q | one",
                 "1 basic_publish routing_key=q | two", "1 basic_publish routing_key=q | three"},
      .lines = {"1 basic_consume queue=q consumer_tag=t", "2 channel_open",
-               "2 basic_consume queue=q consumer_tag=u no_ack", "1 basic_reject delivery_tag=1 "
-                                                                "requeue",
+               "2 basic_consume queue=q consumer_tag=u no_ack",
+               "1 basic_reject delivery_tag=1 "
+               "requeue",
                "1 basic_publish routing_key=q | four", "1 basic_cancel consumer_tag=t",
                "1 channel_close", "2 queue_delete queue=q"}},
     {.name = "tx",
@@ -48,7 +51,8 @@ static const struct scenario SCENARIOS[] = {
                "1 basic_publish routing_key=q | four", "1 tx_rollback"},
      .large = true},
     {.name = "waiting replies",
-     .before = {"1 queue_declare queue=q", "1 basic_publish routing_key=q | one", "1 confirm_select"},
+     .before = {"1 queue_declare queue=q", "1 basic_publish routing_key=q | one",
+                "1 confirm_select"},
      .lines = {"1 queue_declare queue=d durable", "1 basic_get queue=q",
                "1 basic_publish routing_key=q | two", "1 basic_qos", "0 connection_close"},
      .store_held = true},
@@ -117,12 +121,12 @@ static void sweep(const char *name, bool once)
     }
 }
 
-#define SWEEP(test, name)           \
-    START_TEST(test)                \
-    {                               \
-        sweep(name, true);          \
-        sweep(name, false);         \
-    }                               \
+#define SWEEP(test, name)   \
+    START_TEST(test)        \
+    {                       \
+        sweep(name, true);  \
+        sweep(name, false); \
+    }                       \
     END_TEST
 
 SWEEP(topology_without_memory, "topology")

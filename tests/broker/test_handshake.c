@@ -14,8 +14,9 @@ static void begin(void)
     fx = fixture_new(0);
     c = fixture_socket(fx, 0);
     ck_assert_uint_eq(n_heard(c), 1);
-    ck_assert_str_eq(line_heard(c, 0), "0 connection_start version_minor=9 mechanisms=PLAIN AMQPLAIN "
-                                       "locales=en_US");
+    ck_assert_str_eq(line_heard(c, 0),
+                     "0 connection_start version_minor=9 mechanisms=PLAIN AMQPLAIN "
+                     "locales=en_US");
     forget(c);
 }
 
@@ -65,8 +66,9 @@ START_TEST(a_refused_login_is_told_to_those_who_asked)
     fixture_free(fx);
     begin();
     log_in("nobody", "guest", true);
-    heard(c, "0 connection_close reply_code=403 reply_text=ACCESS_REFUSED - Login was refused using "
-             "authentication mechanism PLAIN. For details see the broker logfile.",
+    heard(c,
+          "0 connection_close reply_code=403 reply_text=ACCESS_REFUSED - Login was refused using "
+          "authentication mechanism PLAIN. For details see the broker logfile.",
           "order CLOSING");
     fixture_free(fx);
 }
@@ -94,14 +96,16 @@ START_TEST(tune_ok_stays_within_what_was_offered)
     check_tune("0 connection_tune_ok channel_max=1 frame_max=131073",
                "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - negotiated frame_max = "
                "131073 is higher than the maximum allowed value (131072) class_id=10 method_id=31");
-    check_tune("0 connection_tune_ok channel_max=1",
-               "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - negotiated frame_max = 0 "
-               "(no limit) is higher than the maximum allowed value (131072) class_id=10 "
-               "method_id=31");
-    check_tune("0 connection_tune_ok frame_max=4096",
-               "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - negotiated channel_max = "
-               "0 (no limit) is higher than the maximum allowed value (2047) class_id=10 "
-               "method_id=31");
+    check_tune(
+        "0 connection_tune_ok channel_max=1",
+        "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - negotiated frame_max = 0 "
+        "(no limit) is higher than the maximum allowed value (131072) class_id=10 "
+        "method_id=31");
+    check_tune(
+        "0 connection_tune_ok frame_max=4096",
+        "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - negotiated channel_max = "
+        "0 (no limit) is higher than the maximum allowed value (2047) class_id=10 "
+        "method_id=31");
 }
 END_TEST
 
@@ -112,8 +116,9 @@ START_TEST(a_vhost_that_is_not_there_cannot_be_opened)
     say(c, "0 connection_tune_ok channel_max=1 frame_max=4096");
     forget(c);
     say(c, "0 connection_open virtual_host=none");
-    heard(c, "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - vhost none not found "
-             "class_id=10 method_id=40",
+    heard(c,
+          "0 connection_close reply_code=530 reply_text=NOT_ALLOWED - vhost none not found "
+          "class_id=10 method_id=40",
           "order CLOSING");
     fixture_free(fx);
 }

@@ -71,8 +71,8 @@ START_TEST(a_connection_lives_until_the_core_has_released_it)
 }
 END_TEST
 
-/* Small methods fill the ring up to its last admitted byte, wherever it stands, and then a publish of
- * the largest header is put together: there is always room for it in one piece. */
+/* Small methods fill the ring up to its last admitted byte, wherever it stands, and then a publish
+ * of the largest header is put together: there is always room for it in one piece. */
 START_TEST(the_largest_event_fits_whenever_one_is_taken)
 {
     static uint8_t header[131072];

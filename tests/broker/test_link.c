@@ -37,12 +37,12 @@ static void check_room(size_t room, size_t record)
 START_TEST(the_room_kept_free_holds_the_largest_record_in_one_piece)
 {
     /* A publish put together: method, header frame, small body. */
-    check_room(LINK_IN_ROOM, sizeof(struct in_publish) + 1024 + FRAME_MAX_DEFAULT + BODY_INLINE_MAX);
+    check_room(LINK_IN_ROOM,
+               sizeof(struct in_publish) + 1024 + FRAME_MAX_DEFAULT + BODY_INLINE_MAX);
     check_room(LINK_IN_ROOM, sizeof(struct in_method));
     check_room(LINK_OUT_ROOM, sizeof(struct out_bytes) + LINK_BYTES_MAX);
     check_room(LINK_OUT_ROOM, sizeof(struct out_order));
 }
 END_TEST
 
-SUITE("link", a_link_is_two_empty_rings,
-      the_room_kept_free_holds_the_largest_record_in_one_piece)
+SUITE("link", a_link_is_two_empty_rings, the_room_kept_free_holds_the_largest_record_in_one_piece)

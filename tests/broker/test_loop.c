@@ -89,7 +89,7 @@ START_TEST(a_write_gathers_and_a_full_socket_says_later)
 {
     static uint8_t block[1 << 16];
     begin();
-    struct iovec parts[] = {{(void *)(uintptr_t)"ab", 2}, {(void *)(uintptr_t)"cd", 2}};
+    struct iovec parts[] = {{(void *)(uintptr_t) "ab", 2}, {(void *)(uintptr_t) "cd", 2}};
     ck_assert_int_eq(loop_write(server.socket, parts, 2), 4);
     struct iovec large = {block, sizeof(block)};
     ssize_t wrote = 0;

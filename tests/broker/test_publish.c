@@ -42,9 +42,10 @@ static void check_refused(const char *line, const char *wanted)
 
 START_TEST(a_refused_publish_closes_its_channel_or_connection)
 {
-    check_refused("1 basic_publish exchange=none routing_key=k | x",
-                  "1 channel_close reply_code=404 reply_text=NOT_FOUND - no exchange 'none' in vhost "
-                  "'/' class_id=60 method_id=40");
+    check_refused(
+        "1 basic_publish exchange=none routing_key=k | x",
+        "1 channel_close reply_code=404 reply_text=NOT_FOUND - no exchange 'none' in vhost "
+        "'/' class_id=60 method_id=40");
     check_refused("1 basic_publish routing_key=k immediate | x",
                   "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED - immediate=true "
                   "class_id=60 method_id=40");
@@ -59,13 +60,15 @@ START_TEST(a_message_over_the_limit_is_refused)
     begin();
     put_body(c, 1, "q", SPAN_NONE, fx->message_size_max + 1, NULL);
     fixture_run(fx);
-    heard(c, "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - message size 16777217 "
-             "is larger than configured max size 16777216 class_id=60 method_id=40");
+    heard(c,
+          "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - message size 16777217 "
+          "is larger than configured max size 16777216 class_id=60 method_id=40");
     fixture_free(fx);
 }
 END_TEST
 
-/* Each change of the topology between two publishes of the same route must be seen by the second. */
+/* Each change of the topology between two publishes of the same route must be seen by the second.
+ */
 START_TEST(a_remembered_route_does_not_outlive_its_truth)
 {
     begin();
@@ -168,8 +171,9 @@ START_TEST(contents_that_no_client_may_send_are_refused)
 {
     begin();
     say(c, "1 basic_deliver consumer_tag=t | x");
-    ck_assert_str_eq(line_heard(c, 0), "0 connection_close reply_code=503 reply_text=COMMAND_INVALID"
-                                       " - unimplemented method class_id=60 method_id=60");
+    ck_assert_str_eq(line_heard(c, 0),
+                     "0 connection_close reply_code=503 reply_text=COMMAND_INVALID"
+                     " - unimplemented method class_id=60 method_id=60");
     fixture_free(fx);
 }
 END_TEST

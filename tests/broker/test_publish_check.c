@@ -33,14 +33,14 @@ START_TEST(an_expiration_is_a_number_of_milliseconds)
         ck_assert_msg(strcmp(check_text(PROPERTY_expiration, RIGHT[i]), "ok") == 0, "%s: %s",
                       RIGHT[i], f.text);
     static const char *const WRONG[][2] = {
-        {"", "''"},      {"x", "'x'"},        {"-1", "value_negative,-1"},
-        {"1x", "\"x\""}, {"1.5", "\".5\""},   {"315360000001", "value_too_large,315360000001"},
+        {"", "''"},      {"x", "'x'"},         {"-1", "value_negative,-1"},
+        {"1x", "\"x\""}, {"1.5", "\".5\""},    {"315360000001", "value_too_large,315360000001"},
         {"+", "'+'"},    {" 1", "no_integer"}, {"99999999999999999999999", "value_too_large"},
     };
     for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
         const char *text = check_text(PROPERTY_expiration, WRONG[i][0]);
-        ck_assert_msg(strncmp(text, "PRECONDITION_FAILED - invalid expiration '", 42) == 0, "%s: %s",
-                      WRONG[i][0], text);
+        ck_assert_msg(strncmp(text, "PRECONDITION_FAILED - invalid expiration '", 42) == 0,
+                      "%s: %s", WRONG[i][0], text);
         ck_assert_msg(strstr(text, WRONG[i][1]) != NULL, "%s: %s", WRONG[i][0], text);
     }
 }

@@ -38,32 +38,35 @@ static void check_refused(const char *line, const char *wanted)
 
 START_TEST(a_declare_must_mean_the_queue_that_is_there)
 {
-    check_refused("1 queue_declare queue=q",
-                  "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - inequivalent arg "
-                  "'durable' for queue 'q' in vhost '/': received 'false' but current is 'true' "
-                  "class_id=50 method_id=10");
-    check_refused("1 queue_declare queue=q durable auto_delete",
-                  "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - inequivalent arg "
-                  "'auto_delete' for queue 'q' in vhost '/': received 'true' but current is 'false' "
-                  "class_id=50 method_id=10");
-    check_refused("1 queue_declare queue=q durable",
-                  "1 queue_declare_ok queue=q message_count=1");
+    check_refused(
+        "1 queue_declare queue=q",
+        "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - inequivalent arg "
+        "'durable' for queue 'q' in vhost '/': received 'false' but current is 'true' "
+        "class_id=50 method_id=10");
+    check_refused(
+        "1 queue_declare queue=q durable auto_delete",
+        "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - inequivalent arg "
+        "'auto_delete' for queue 'q' in vhost '/': received 'true' but current is 'false' "
+        "class_id=50 method_id=10");
+    check_refused("1 queue_declare queue=q durable", "1 queue_declare_ok queue=q message_count=1");
 }
 END_TEST
 
 START_TEST(reserved_names_are_refused)
 {
-    check_refused("1 queue_declare queue=amq.mine",
-                  "1 channel_close reply_code=403 reply_text=ACCESS_REFUSED - queue name 'amq.mine' "
-                  "contains reserved prefix 'amq.*' class_id=50 method_id=10");
+    check_refused(
+        "1 queue_declare queue=amq.mine",
+        "1 channel_close reply_code=403 reply_text=ACCESS_REFUSED - queue name 'amq.mine' "
+        "contains reserved prefix 'amq.*' class_id=50 method_id=10");
 }
 END_TEST
 
 START_TEST(a_delete_may_ask_for_unused_and_empty)
 {
-    check_refused("1 queue_delete queue=q if_empty",
-                  "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - queue 'q' in vhost"
-                  " '/' not empty class_id=50 method_id=40");
+    check_refused(
+        "1 queue_delete queue=q if_empty",
+        "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - queue 'q' in vhost"
+        " '/' not empty class_id=50 method_id=40");
     begin();
     say(c, "1 queue_declare queue=q no_wait");
     say(c, "1 basic_consume queue=q consumer_tag=t no_wait");

@@ -60,8 +60,9 @@ START_TEST(a_hard_error_closes_the_connection_and_the_rest_is_dropped)
     put(c, "5 queue_declare queue=x");
     put(c, "1 queue_declare queue=y");
     fixture_run(fx);
-    heard(c, "0 connection_close reply_code=504 reply_text=CHANNEL_ERROR - expected 'channel.open' "
-             "class_id=50 method_id=10",
+    heard(c,
+          "0 connection_close reply_code=504 reply_text=CHANNEL_ERROR - expected 'channel.open' "
+          "class_id=50 method_id=10",
           "order CLOSING");
     ck_assert_ptr_null(fixture_queue(fx, "y"));
     ck_assert_ptr_null(fixture_queue(fx, "e"));
@@ -82,8 +83,9 @@ START_TEST(both_sides_may_close_at_once)
     struct client *c = fixture_connect(fx);
     core_shutdown(fx->core);
     fixture_run(fx);
-    heard(c, "0 connection_close reply_code=320 reply_text=CONNECTION_FORCED - broker forced "
-             "connection closure with reason 'shutdown'",
+    heard(c,
+          "0 connection_close reply_code=320 reply_text=CONNECTION_FORCED - broker forced "
+          "connection closure with reason 'shutdown'",
           "order CLOSING");
     say(c, "0 connection_close reply_code=200");
     heard(c, "0 connection_close_ok", "order CLOSE");
@@ -97,7 +99,8 @@ START_TEST(a_framing_fault_is_answered_with_its_text)
     struct client *c = fixture_connect(fx);
     put_fault(c, REPLY_FRAME_ERROR, "something");
     fixture_run(fx);
-    heard(c, "0 connection_close reply_code=501 reply_text=FRAME_ERROR - something", "order CLOSING");
+    heard(c, "0 connection_close reply_code=501 reply_text=FRAME_ERROR - something",
+          "order CLOSING");
     put_closed(c);
     fixture_run(fx);
     heard(c, "order RELEASED");

@@ -132,8 +132,9 @@ START_TEST(recover_requeues_everything_of_the_channel)
     heard_nothing(c);
     say(c, "1 basic_recover");
     ck_assert_uint_eq(n_heard(c), 2);
-    ck_assert_str_eq(line_heard(c, 0), "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED"
-                                       " - requeue=false class_id=60 method_id=110");
+    ck_assert_str_eq(line_heard(c, 0),
+                     "0 connection_close reply_code=540 reply_text=NOT_IMPLEMENTED"
+                     " - requeue=false class_id=60 method_id=110");
     fixture_free(fx);
 }
 END_TEST

@@ -82,8 +82,9 @@ START_TEST(a_tag_is_settled_once_in_a_transaction)
     forget(c);
     say(c, "1 basic_ack delivery_tag=1");
     say(c, "1 basic_ack delivery_tag=1");
-    heard(c, "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - unknown delivery tag 1"
-             " class_id=60 method_id=80");
+    heard(c,
+          "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - unknown delivery tag 1"
+          " class_id=60 method_id=80");
     ck_assert_uint_eq(n_ready("q"), 1);
     fixture_free(fx);
 }
@@ -209,8 +210,9 @@ START_TEST(modes_exclude_each_other)
     say(c, "1 tx_select");
     heard(c, "1 tx_select_ok");
     say(c, "1 confirm_select");
-    heard(c, "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - cannot switch from tx "
-             "to confirm mode class_id=85 method_id=10");
+    heard(c,
+          "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - cannot switch from tx "
+          "to confirm mode class_id=85 method_id=10");
     say(other, "1 confirm_select");
     say(other, "1 tx_select");
     heard(other, "1 confirm_select_ok",

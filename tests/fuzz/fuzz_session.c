@@ -25,7 +25,7 @@ struct client {
     struct wire wire;
     struct buf rest;
     bool known;
-    bool closed; /* IN_CLOSED was said */
+    bool closed;  /* IN_CLOSED was said */
     bool dropped; /* an order to close came: nothing is parsed any more */
     bool stalled;
     uint64_t contents;
@@ -82,8 +82,7 @@ static void broker_new(unsigned flags)
                                    .channel_max = 2047,
                                    .heartbeat_s = 60,
                                    .message_size_max = BODY_MAX,
-                                   .memory_limit_bytes =
-                                       (flags & FLAG_MEMORY) != 0 ? 2000 : 0};
+                                   .memory_limit_bytes = (flags & FLAG_MEMORY) != 0 ? 2000 : 0};
     struct link *links[] = {&b.link};
     ASSERT(core_new(&b.core, &options, links, 1) == OK);
     for (unsigned i = 0; i < CLIENTS; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Two bytes of seed, then a session after its opening. In one piece, byte by byte and in pieces drawn
- * from the seed it must give the same events. */
+/* Two bytes of seed, then a session after its opening. In one piece, byte by byte and in pieces
+ * drawn from the seed it must give the same events. */
 #include "base/rng.h"
 #include "tests/amqp/wire_play.h"
 #include "tests/fuzz/target.h"
@@ -34,8 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     play(&whole, buf_span(&opening), bytes, NULL);
     play(&pieces, buf_span(&opening), bytes, &rng);
     ASSERT(span_eq(buf_span(&whole.log), buf_span(&pieces.log)));
-    ASSERT(whole.w.assembled_bytes == pieces.w.assembled_bytes ||
-           whole.w.state == WIRE_STOPPED);
+    ASSERT(whole.w.assembled_bytes == pieces.w.assembled_bytes || whole.w.state == WIRE_STOPPED);
     wire_play_fini(&whole);
     wire_play_fini(&pieces);
     buf_fini(&opening);

@@ -23,6 +23,7 @@ static struct {
     uint64_t step;
     uint64_t hash;
     uint64_t n;
+    char description[256];
     bool failing;
     bool shown;
     struct event events[EVENTS_KEPT];
@@ -32,6 +33,14 @@ static void failure_print_event(const struct event *e)
 {
     fprintf(stderr, "  step %-8llu c%u.%u %s %llu %llu\n", (unsigned long long)e->step, e->conn,
             e->channel, e->what, (unsigned long long)e->a, (unsigned long long)e->b);
+}
+
+void failure_describe(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(failure.description, sizeof(failure.description), format, args);
+    va_end(args);
 }
 
 void failure_show(void)
@@ -47,6 +56,7 @@ static void failure_print(void)
     uint64_t first = failure.n > EVENTS_KEPT ? failure.n - EVENTS_KEPT : 0;
     for (uint64_t i = first; i < failure.n && !failure.shown; i++)
         failure_print_event(&failure.events[i % EVENTS_KEPT]);
+    fprintf(stderr, "  %s\n", failure.description);
     fprintf(stderr, "FAILED at step %llu; to see it again: %s --seed %llu\n",
             (unsigned long long)failure.step, failure.program, (unsigned long long)failure.seed);
 }

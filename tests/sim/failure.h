@@ -15,6 +15,9 @@
 /* Begins a run: forgets the events, and remembers what to print. */
 void failure_begin(uint64_t seed, const char *program);
 
+/* Says in a few words what kind of a run it is. */
+__attribute__((format(printf, 1, 2))) void failure_describe(const char *format, ...);
+
 /* Prints every event when it happens. */
 void failure_show(void);
 

@@ -91,6 +91,13 @@ static void world_plan(struct world *w)
     p->check_each_step = !world_chance(w, 8);
     p->tick_ns = PLAN_PICK(w, 1000, 100000, 2 * NS_PER_MS);
     p->heartbeat_s = (uint16_t)PLAN_PICK(w, 0, 3, 60);
+    static const char *const SHAPES[SHAPE_COUNT] = {"free", "inline", "threads"};
+    failure_describe("%s x%zu, delay %llu, work %u, memory %llu, frames %u, bodies %u, pace %d, "
+                     "%u owners, %u traders, %u vandals, %u ops, tick %llu ns, heartbeat %u s",
+                     SHAPES[p->shape], p->n_sides, (unsigned long long)p->delay_max, p->turn_work,
+                     (unsigned long long)p->memory_limit, p->frame_max, p->body_max, (int)p->pace,
+                     p->n_owners, p->n_traders, p->n_vandals, p->n_ops,
+                     (unsigned long long)p->tick_ns, p->heartbeat_s);
 }
 
 /* ---- The broker ---- */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tests/wire/amqt.c — plays wire scripts against a broker and says which hold.
  *
- *   amqt --port N [--rabbitmq] [--label TEXT] [--verbose] SCRIPT...
+ *   amqt --port N [--rabbitmq] [--all-fail] [--label TEXT] [--verbose] SCRIPT...
  *
  * A script is cases; a case begins with no connections, and what it declared is deleted after it.
  * Statements stand on a line of their own or, before the next `client >` or `client <` or behind
@@ -27,12 +27,12 @@
  *                                    other connections cause and that nobody is told about
  *   a close | drop | reset | shutdown     orderly; the socket; by RST; our side of the socket
  *
- * Values are in script.h, names in fields.h. One line of TAP per script.
+ * Values are in script.h, names in fields.h. One line of TAP per script. With --all-fail a script
+ * is well when every case of it fails.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "amqp/wire.h"
@@ -55,9 +55,11 @@ struct amqt {
     uint16_t port;
     bool rabbitmq;
     bool verbose;
+    bool all_fail;
     const char *label;
     char title[256];
     uint64_t began_ns;
+    bool case_failed;
     bool skip_case;
     bool skip_script;
     unsigned n_cases;
@@ -332,7 +334,7 @@ static void amqt_reset(struct amqt *a, struct where *w)
 static void amqt_shutdown(struct amqt *a, struct where *w)
 {
     (void)a;
-    shutdown(w->peer->fd, SHUT_WR);
+    peer_shutdown(w->peer);
 }
 
 /* ---- Statements ---- */
@@ -430,10 +432,13 @@ static void amqt_close_peers(struct amqt *a)
         peer_close(a->peers, false);
 }
 
+/* A case fails once, whatever else goes wrong in it. */
 static void amqt_failed(struct amqt *a, const char *path, unsigned line)
 {
-    printf("# %s:%u: case \"%s\": %s\n", path, line, a->title, a->script.why);
-    a->n_failed++;
+    if (a->verbose || !a->all_fail)
+        printf("# %s:%u: case \"%s\": %s\n", path, line, a->title, a->script.why);
+    a->n_failed += !a->case_failed;
+    a->case_failed = true;
 }
 
 static void amqt_end_case(struct amqt *a, const char *path, unsigned line)
@@ -453,6 +458,7 @@ static void amqt_end_case(struct amqt *a, const char *path, unsigned line)
 static void amqt_begin_case(struct amqt *a, const char *line)
 {
     a->began_ns = peer_now_ns();
+    a->case_failed = false;
     snprintf(a->title, sizeof(a->title), "%.*s", (int)strcspn(line + 6, "\""), line + 6);
     a->skip_case = a->skip_script;
     a->n_cases++;
@@ -478,25 +484,21 @@ static void amqt_play(struct amqt *a, FILE *f, const char *path)
 {
     static char line[LINE_MAX_BYTES];
     static unsigned at;
-    static bool failed;
     at = 0;
-    failed = false;
     for (unsigned n; (n = amqt_read_line(f, line)) != 0;) {
         at += n;
         if (strncmp(line, "case \"", 6) == 0) {
             amqt_end_case(a, path, at - n);
             amqt_begin_case(a, line);
-            failed = false;
             continue;
         }
-        if (failed || a->skip_case)
+        if (a->case_failed || a->skip_case)
             continue;
         if (setjmp(a->script.failed) == 0) {
             script_tokenize(&a->script, line);
             amqt_line(a);
         } else {
             amqt_failed(a, path, at);
-            failed = true;
         }
     }
     amqt_end_case(a, path, at);
@@ -508,7 +510,7 @@ static bool amqt_script(struct amqt *a, const char *path)
     FILE *f = fopen(path, "r");
     const char *name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
     a->title[0] = 0;
-    a->skip_case = a->skip_script = false;
+    a->case_failed = a->skip_case = a->skip_script = false;
     a->n_cases = a->n_failed = a->n_skipped = 0;
     if (f == NULL) {
         printf("not ok - %s%s: cannot be read\n", a->label, name);
@@ -516,7 +518,7 @@ static bool amqt_script(struct amqt *a, const char *path)
     }
     amqt_play(a, f, path);
     fclose(f);
-    bool good = a->n_failed == 0 && a->n_cases != 0;
+    bool good = a->n_cases != 0 && a->n_failed == (a->all_fail ? a->n_cases : 0);
     printf("%s - %s%s: %u cases, %u failed, %u not for this broker\n", good ? "ok" : "not ok",
            a->label, name, a->n_cases, a->n_failed, a->n_skipped);
     fflush(stdout);
@@ -535,6 +537,8 @@ int main(int argc, char **argv)
             a.label = argv[++i];
         } else if (strcmp(argv[i], "--rabbitmq") == 0) {
             a.rabbitmq = true;
+        } else if (strcmp(argv[i], "--all-fail") == 0) {
+            a.all_fail = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             a.verbose = true;
         } else {

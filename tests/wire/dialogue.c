@@ -34,6 +34,7 @@ void dialogue_end(struct peer *p)
 {
     struct method ok = {.id = METHOD_connection_close_ok};
     peer_send_method(p, 0, &ok);
+    peer_shutdown(p);
     peer_end(p);
 }
 

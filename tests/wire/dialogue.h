@@ -23,7 +23,8 @@ void dialogue_open(struct peer *p);
 /* close-ok for the server's channel.close, and the channel anew. */
 void dialogue_reopen(struct peer *p, uint16_t channel);
 
-/* close-ok for the server's connection.close, and the end of the connection. */
+/* close-ok for the server's connection.close, our side of the end, and the server's. A server that
+ * no longer reads frames would wait for ours for a while. */
 void dialogue_end(struct peer *p);
 
 #endif

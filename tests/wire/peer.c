@@ -58,6 +58,11 @@ void peer_close(struct peer *p, bool reset)
     buf_fini(&p->in);
 }
 
+void peer_shutdown(struct peer *p)
+{
+    shutdown(p->fd, SHUT_WR);
+}
+
 void peer_set_frame_max(struct peer *p, uint32_t frame_max)
 {
     /* What the server will not agree to does not bind it either. */

@@ -49,6 +49,9 @@ struct peer *peer_connect(struct script *s, uint16_t port, struct span name, boo
 /* Closes the socket; `reset` makes it a RST. The memory belongs to the case. */
 void peer_close(struct peer *p, bool reset);
 
+/* Ends our side of the connection; the server's is still read. */
+void peer_shutdown(struct peer *p);
+
 uint64_t peer_now_ns(void);
 
 /* The largest frame from now on, as tune-ok says. */
