@@ -312,8 +312,10 @@ bool core_step(struct core *core)
     core_run_jobs(core, work);
     *work += share;
     core_run_memory(core, work);
+    more |= *work == 0; /* before the next share hides it */
     *work += share;
     core_run_teardowns(core, work);
+    more |= *work == 0;
     *work += share;
     core_run_dead_queues(core, work);
     more |= !garbage_free_some(core, work);

@@ -35,7 +35,7 @@ struct route {
     size_t n_pending;
     size_t pending_capacity;
     uint64_t mark;
-    size_t looks; /* what was looked at: ROUTE_LOOKS_PER_STEP make a step of a turn's work */
+    size_t looks;    /* at this many things; ROUTE_LOOKS_PER_STEP are a step of a turn's work */
     bool matched;    /* some binding of the exchange being asked leads to something alive */
     bool by_headers; /* some exchange on the way looked at the headers */
     bool failed;     /* memory ran out: the set is not complete */

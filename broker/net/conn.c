@@ -446,7 +446,7 @@ static void conn_part(struct conn *c, uint16_t channel, struct span payload)
 
 void conn_content(struct conn *c, const struct out_content *out)
 {
-    /* Once the socket is gone the core lets go of what is in flight: the message may not be there. */
+    /* Once the socket is gone the core lets go of what is in flight: there may be no message. */
     if (c->socket == NULL)
         return;
     const struct message *m = out->message;

@@ -9,6 +9,7 @@ turned on by default as the broker learns what they ask for.
 # name, on by default, what it lets a session do
 TABLE = (
     ("several_consumers", True, "let several consumers share a queue"),
+    ("requeue_bursts", True, "give messages back and look for them in one write"),
     ("consumer_priority", True, "consume with x-priority"),
     ("global_qos", True, "limit a whole channel with basic.qos"),
     ("transactions", True, "tx.select, commit and rollback"),

@@ -129,17 +129,17 @@ def number_deliveries(events, channel):
     """The canonical tag of every delivery of a step, by the identity of its event."""
     batch, which = [], []
     for event in events:
-        if event.name == "basic.get-empty" and channel.no_ack_gets:
-            channel.no_ack_gets.pop(0)
+        if event.name == "basic.get-empty" and channel.gets:
+            channel.gets.pop(0)
         elif event.name == "basic.deliver":
             consumer = event.fields["consumer_tag"]
             no_ack = channel.no_ack_of.get(consumer, channel.no_ack_of.get(None, False))
             batch.append((consumer_order(consumer, channel), event.fields["delivery_tag"],
-                          not no_ack))
+                          not no_ack, channel.queue_of.get(consumer)))
             which.append(id(event))
         elif event.name == "basic.get-ok":
-            no_ack = channel.no_ack_gets.pop(0) if channel.no_ack_gets else False
-            batch.append(("", event.fields["delivery_tag"], not no_ack))
+            no_ack, queue = channel.gets.pop(0) if channel.gets else (False, None)
+            batch.append(("", event.fields["delivery_tag"], not no_ack, queue))
             which.append(id(event))
     return dict(zip(which, channel.tags.deliver(batch)))
 

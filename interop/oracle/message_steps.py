@@ -134,7 +134,10 @@ def burst(context, channel):
         elif dice < 0.8:
             calls.append(get_call(context))
         else:
-            calls.append(settle_call(context, usual=1, sweeping=0))
+            call = settle_call(context, usual=1, sweeping=0)
+            if not context.has("requeue_bursts") and call.fields.get("requeue"):
+                call = call._replace(fields={**call.fields, "requeue": 0})
+            calls.append(call)
     if context.modes.get(channel) == "tx" and context.chance(0.5):
         calls.append(Call(context.pick(("tx.commit", "tx.commit", "tx.rollback")), {}))
     return Step(channel[0], channel[1], tuple(calls), safely=True)

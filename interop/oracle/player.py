@@ -148,7 +148,15 @@ class Player:
             fields["delivery_tag"], multiple = found
             if "multiple" in fields:
                 fields["multiple"] = multiple
-        return fields
+        return None if self.settles_entangled(channel.tags, operation.name, fields) else fields
+
+    @staticmethod
+    def settles_entangled(tags, name, fields):
+        """Whether a call settles deliveries together of which nobody knows the order."""
+        if name in ("basic.recover", "basic.recover-async"):
+            return bool(fields.get("requeue")) and tags.are_entangled(tags.outstanding)
+        return bool(fields.get("multiple")) and tags.are_entangled(
+            tags.covered(fields["delivery_tag"], True))
 
     def is_safe(self, channel, name, fields):
         """Whether a call of a burst cannot fail, as far as we know."""
@@ -157,7 +165,8 @@ class Player:
         if name == "basic.publish":
             exchange = fields["exchange"]
             return exchange == "" or exchange.startswith("amq.") or (
-                exchange not in self.session.internal and self.prodder.has_exchange(exchange))
+                exchange.isprintable() and exchange not in self.session.internal
+                and self.prodder.has_exchange(exchange))
         return channel.transactional or not name.startswith("tx.")
 
     # -- waiting ----------------------------------------------------------------------------
@@ -285,7 +294,7 @@ def encode_content(connection, number, content):
 
 def expect_effects(channel, operation, fields):
     """Notes what a call means for confirms, transactions and delivery tags."""
-    name = operation.name
+    name, queue = operation.name, fields.get("queue", "")
     if name == "basic.publish" and channel.confirming:
         if operation.content is not None and operation.content.parts == "header body":
             channel.n_published += 1
@@ -306,7 +315,11 @@ def expect_effects(channel, operation, fields):
     elif name == "queue.declare" and not fields.get("nowait"):
         channel.declares.append(bool(fields.get("exclusive")))
     elif name == "basic.get":
-        channel.no_ack_gets.append(bool(fields.get("no_ack")))
+        channel.gets.append((bool(fields.get("no_ack")), queue))
     elif name == "basic.consume":
         channel.no_ack_of.setdefault(fields.get("consumer_tag") or None,
                                      bool(fields.get("no_ack")))
+        if fields.get("nowait"):
+            channel.queue_of[fields.get("consumer_tag")] = queue
+        else:
+            channel.consumes.append(queue)

@@ -144,6 +144,8 @@ class Receiver:
         elif name == "basic.consume-ok":
             no_ack = channel.no_ack_of.get(None, False)
             channel.no_ack_of.setdefault(fields["consumer_tag"], no_ack)
+            if channel.consumes:
+                channel.queue_of[fields["consumer_tag"]] = channel.consumes.pop(0)
         elif name in ("basic.ack", "basic.nack"):
             limit, multiple = fields["delivery_tag"], fields["multiple"]
             event.confirmed = [tag for tag in sorted(channel.unconfirmed)

@@ -40,9 +40,11 @@ class Channel:
         self.unconfirmed = set()
         self.transactional = False
         self.tags = Tags()
-        self.no_ack_gets = []
+        self.gets = []
         self.declares = []
+        self.consumes = []
         self.no_ack_of = {}
+        self.queue_of = {}
         self.incoming = None
 
     def end(self):

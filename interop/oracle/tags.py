@@ -18,19 +18,21 @@ class Tags:
         self.settled = []
         self.held = []
         self.batch_of = {}
+        self.origin_of = {}
         self.highest = 0
 
     def deliver(self, batch):
-        """Takes the deliveries of one step as (source, actual tag, needs settling) in arrival
-        order, and returns the canonical tag of each."""
-        actual = sorted(tag for _source, tag, _settle in batch)
-        mixed = len({source for source, _tag, _settle in batch}) > 1
+        """Takes the deliveries of one step as (source, actual tag, needs settling, queue) in
+        arrival order, and returns the canonical tag of each."""
+        actual = sorted(tag for _source, tag, _settle, _queue in batch)
+        mixed = len({source for source, _tag, _settle, _queue in batch}) > 1
         order = sorted(range(len(batch)), key=lambda index: (batch[index][0], index)) \
             if mixed else range(len(batch))
         canonical = [0] * len(batch)
         for number, index in zip(actual, order):
-            _source, tag, settle = batch[index]
+            source, tag, settle, queue = batch[index]
             canonical[index] = number
+            self.origin_of[number] = (queue, source)
             self.canonical_of[tag], self.actual_of[number] = number, tag
             if mixed:
                 self.batch_of[number] = actual
@@ -59,15 +61,24 @@ class Tags:
             return max(self.actual_of[member] for member in batch), True
         return self.actual_of[tag], False
 
-    def settle(self, actual, multiple, transactional):
-        """Notes a settle that was sent; one of an unknown tag changes nothing here."""
+    def covered(self, actual, multiple):
+        """The outstanding deliveries that a settle speaks of."""
         tag = self.canonical_of.get(actual, actual)
         if multiple and actual and tag in self.batch_of:
             tag = max(self.batch_of[tag])
-        if multiple:
-            gone = [number for number in self.outstanding if number <= tag or actual == 0]
-        else:
-            gone = [number for number in self.outstanding if number == tag]
+        return [number for number in self.outstanding
+                if number == tag or multiple and (number < tag or actual == 0)]
+
+    def are_entangled(self, numbers):
+        """Whether some of these deliveries are of one queue but went to different consumers. When
+        they are settled together, a broker may take the consumers in any order, and the order
+        decides who gets the next messages."""
+        origins = {self.origin_of[number] for number in numbers if number in self.origin_of}
+        return len({queue for queue, _source in origins}) < len(origins)
+
+    def settle(self, actual, multiple, transactional):
+        """Notes a settle that was sent; one of an unknown tag changes nothing here."""
+        gone = self.covered(actual, multiple)
         self.outstanding = [number for number in self.outstanding if number not in gone]
         (self.held if transactional else self.settled).extend(gone)
 

@@ -114,20 +114,27 @@ class TagsTest(unittest.TestCase):
 
     def test_a_multiple_settle_never_ends_inside_a_mixed_batch(self):
         tags = Tags()
-        tags.deliver([("b", 1, True), ("a", 2, True)])
+        tags.deliver([("b", 1, True, "q"), ("a", 2, True, "r")])
         self.assertEqual(tags.resolve("outstanding", 0, True), (2, True))
         tags.settle(2, True, False)
         self.assertEqual(tags.outstanding, [])
 
     def test_in_a_batch_settled_in_part_it_becomes_single(self):
         tags = Tags()
-        tags.deliver([("b", 1, True), ("a", 2, True)])
+        tags.deliver([("b", 1, True, "q"), ("a", 2, True, "r")])
         tags.settle(tags.actual_of[1], False, False)
         self.assertEqual(tags.resolve("outstanding", 0, True), (tags.actual_of[2], False))
 
+    def test_deliveries_of_one_queue_to_two_consumers_are_entangled(self):
+        tags = Tags()
+        tags.deliver([("a", 1, True, "q"), ("b", 2, True, "q"), ("c", 3, True, "r")])
+        self.assertTrue(tags.are_entangled(tags.covered(2, True)))
+        self.assertFalse(tags.are_entangled([2, 3]))
+        self.assertFalse(tags.are_entangled(tags.covered(1, False)))
+
     def test_a_rollback_gives_tags_back(self):
         tags = Tags()
-        tags.deliver([("a", 1, True), ("a", 2, True)])
+        tags.deliver([("a", 1, True, "q"), ("a", 2, True, "q")])
         tags.settle(1, False, True)
         self.assertEqual(tags.outstanding, [2])
         tags.rollback()

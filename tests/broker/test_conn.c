@@ -18,6 +18,8 @@ static struct message *message_make(size_t body_size, bool large)
     p = put_u16(put_u64(put_u16(put_u16(p, CLASS_BASIC), 0), body_size), 0);
     if (large) {
         m->large = body_new(body_size, 0);
+        while (m->large->capacity < body_size)
+            ck_assert_int_eq(body_grow(&m->large, body_size), OK);
         m->large->size = body_size;
         p = m->large->bytes;
     }

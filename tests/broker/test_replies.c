@@ -104,6 +104,30 @@ START_TEST(a_persistent_publish_is_confirmed_when_it_is_durable)
 }
 END_TEST
 
+/* Two batches on their way: the confirm of the second may not go with the first. */
+START_TEST(a_confirm_does_not_join_one_of_an_earlier_batch)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q durable no_wait");
+    say(c, "1 confirm_select no_wait");
+    c->properties = PERSISTENT;
+    fx->delay = 5;
+    put(c, "1 basic_publish routing_key=q | first batch");
+    fixture_step(fx);
+    fx->delay = 50;
+    put(c, "1 basic_publish routing_key=q | second batch");
+    fixture_step(fx);
+    heard_nothing(c);
+    while (n_heard(c) == 0)
+        fixture_step(fx);
+    heard(c, "1 basic_ack delivery_tag=1");
+    fixture_run(fx);
+    heard(c, "1 basic_ack delivery_tag=2");
+    fixture_free(fx);
+}
+END_TEST
+
 /* Nobody reads the ring: replies wait in the list, none is lost, none overtakes another. */
 START_TEST(a_full_ring_delays_and_loses_nothing)
 {
@@ -198,5 +222,6 @@ END_TEST
 SUITE("replies", a_reply_waits_for_its_batch_and_everything_behind_it_waits_too,
       other_channels_and_connections_do_not_wait, a_get_ok_waits_its_turn_with_its_message,
       confirms_of_a_turn_are_one_frame, a_persistent_publish_is_confirmed_when_it_is_durable,
-      a_full_ring_delays_and_loses_nothing, after_a_full_ring_the_core_goes_on_by_itself,
-      a_closed_channel_confirms_nothing_more, replies_of_a_lost_connection_are_forgotten)
+      a_confirm_does_not_join_one_of_an_earlier_batch, a_full_ring_delays_and_loses_nothing,
+      after_a_full_ring_the_core_goes_on_by_itself, a_closed_channel_confirms_nothing_more,
+      replies_of_a_lost_connection_are_forgotten)

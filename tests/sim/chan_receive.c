@@ -343,13 +343,16 @@ static void chan_take(struct chan *ch, struct model_queue *q, struct place *p, u
 
 /* The channel's end may have been executed already: then others may have been given, before this
  * comes, what it took of a shared queue. */
-static bool chan_is_late(const struct chan *ch, const struct model_queue *q, struct place *p)
+static bool chan_is_late(const struct chan *ch, const struct model_queue *q, struct place *p,
+                         bool no_ack)
 {
     bool ending = ch->state == CHAN_FAILING || ch->state == CHAN_CLOSING ||
                   peer_is_closed(ch->actor->client.peer);
     if (!ending || q->owner == ch->uid || p->state == PLACE_READY)
         return false;
     p->seen = true;
+    if (no_ack)
+        p->state = PLACE_GONE; /* whoever else has had it, had it before */
     return true;
 }
 
@@ -395,7 +398,7 @@ static void chan_on_deliver(struct chan *ch, const struct amqp_basic_deliver *m,
     struct model_queue *q = c->queue;
     size_t at = chan_place(ch, q, message);
     struct place *p = model_place(q, at);
-    if (chan_is_late(ch, q, p))
+    if (chan_is_late(ch, q, p, c->no_ack))
         return;
     chan_check_place(ch, q, p, m->redelivered);
     chan_check_limits(ch, c);
@@ -421,7 +424,7 @@ static void chan_on_get_ok(struct chan *ch, const struct amqp_basic_get_ok *m, u
         chan_expect_count(ch, &e, m->message_count, e.n_messages);
         p->state = PLACE_READY;
     }
-    if (chan_is_late(ch, q, p))
+    if (chan_is_late(ch, q, p, e.no_ack))
         return;
     chan_check_place(ch, q, p, m->redelivered);
     if (q->owner == ch->uid)

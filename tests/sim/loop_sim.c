@@ -68,7 +68,7 @@ void net_fini(struct net *net)
 static size_t net_piece(enum net_pace pace, size_t most)
 {
     struct rng *r = &net_now->rng;
-    if (most <= 1)
+    if (most <= 1 || net_now->hurry)
         return most;
     switch (pace) {
     case PACE_WHOLE:

@@ -237,6 +237,20 @@ static _Noreturn void world_hang(const struct world *w)
         if (a->state != ACTOR_GONE && a->n_chans == 0)
             fprintf(stderr, "  c%u state %d\n", a->conn, (int)a->state);
     }
+    const struct core *c = w->core;
+    const struct {
+        const char *name;
+        const struct list *list;
+    } lists[] = {{"replies", &c->waiting},     {"jobs", &c->jobs},
+                 {"memory", &c->memory_parked}, {"teardowns", &c->teardowns},
+                 {"orders", &c->orders},       {"active queues", &c->active_queues},
+                 {"dead queues", &c->dead_queues}};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (!list_empty(lists[i].list))
+            fprintf(stderr, "  the core has %s waiting\n", lists[i].name);
+    fprintf(stderr, "  core asleep %d, sides asleep %d %d, durable %llu of %llu\n", w->core_asleep,
+            w->sides[0].asleep, w->sides[1].asleep, (unsigned long long)store_durable(w->store),
+            (unsigned long long)w->n_sealed);
     fail("nothing has been answered for %d steps", HANG_STEPS);
 }
 
@@ -308,6 +322,7 @@ static void world_live(struct world *w)
         actor_new(w, ROLE_VANDAL);
     world_run_until_gone(w, WORK_STEPS);
     w->landing = true;
+    w->net.hurry = true;
     if (w->plan.memory_limit != 0)
         world_errand(w, CHORE_DRAIN);
     world_run_until_gone(w, UINT64_MAX);

@@ -24,7 +24,7 @@ static enum method_id fields_named(struct span word)
 {
     char name[64] = "";
     for (size_t i = 0; i < word.size && i < sizeof(name) - 1; i++)
-        name[i] = word.at[i] == '.' || word.at[i] == '-' ? '_' : (char)word.at[i];
+        name[i] = (char)(word.at[i] == '.' || word.at[i] == '-' ? '_' : word.at[i]);
     return method_by_name(span_str(name));
 }
 
