@@ -59,10 +59,10 @@ static void actor_start_ok(struct actor *a)
 {
     uint8_t table[96];
     struct method m = {.id = METHOD_connection_start_ok};
-    m.connection_start_ok = (struct amqp_connection_start_ok){.mechanism = SPAN_LIT("PLAIN"),
-                                                              .response =
-                                                                  SPAN_LIT("\0guest\0guest"),
-                                                              .locale = SPAN_LIT("en_US")};
+    m.connection_start_ok = (struct amqp_connection_start_ok){
+        .mechanism = SPAN_LIT("PLAIN"),
+        .response = SPAN_LIT("\0guest\0guest"),
+        .locale = SPAN_LIT("en_US")};
     if (a->wants_cancels) {
         uint8_t *p = put_u8(put_shortstr(table, SPAN_LIT("capabilities")), 'F');
         uint8_t *inner = p + 4;
@@ -227,26 +227,19 @@ static void actor_on_zero(struct actor *a, const struct method *m)
 {
     trace(method_info(m->id)->name, a->conn, 0, a->state, 0);
     switch ((int)m->id) {
-    case METHOD_connection_start:
-        actor_start_ok(a);
-        break;
-    case METHOD_connection_tune:
-        actor_tune_ok(a, &m->connection_tune);
-        break;
+    case METHOD_connection_start: actor_start_ok(a); break;
+    case METHOD_connection_tune: actor_tune_ok(a, &m->connection_tune); break;
     case METHOD_connection_open_ok:
         a->state = ACTOR_RUNNING;
         if (a->role != ROLE_VANDAL)
             actor_open_channels(a);
         break;
-    case METHOD_connection_close:
-        actor_on_close(a, &m->connection_close);
-        break;
+    case METHOD_connection_close: actor_on_close(a, &m->connection_close); break;
     case METHOD_connection_close_ok:
         if (a->role != ROLE_VANDAL)
             actor_on_close_ok(a);
         break;
-    default:
-        fail("c%u gets %s", a->conn, method_info(m->id)->name);
+    default: fail("c%u gets %s", a->conn, method_info(m->id)->name);
     }
 }
 
@@ -304,9 +297,7 @@ static void actor_mishap(struct actor *a)
 {
     struct world *w = a->world;
     switch (world_draw(w, 8)) {
-    case 0:
-        actor_reset(a);
-        break;
+    case 0: actor_reset(a); break;
     case 1:
         /* Half-closed: to the broker that is the end. */
         a->orderly = false;
@@ -318,9 +309,7 @@ static void actor_mishap(struct actor *a)
         a->mute_until = w->now_ns + 30 * NS_PER_S;
         a->stall_until = w->step + world_draw(w, 20000);
         break;
-    default:
-        a->stall_until = w->step + world_draw(w, 3000);
-        break;
+    default: a->stall_until = w->step + world_draw(w, 3000); break;
     }
 }
 
@@ -394,15 +383,12 @@ bool actor_step(struct actor *a)
     }
     actor_beat(a);
     switch (world_draw(w, 4)) {
-    case 0:
-        actor_decide(a);
-        return true;
+    case 0: actor_decide(a); return true;
     case 1:
         if (!client_send(&a->client))
             return false;
         a->silent_ns = w->now_ns;
         return true;
-    default:
-        return actor_receive(a);
+    default: return actor_receive(a);
     }
 }

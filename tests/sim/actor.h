@@ -51,19 +51,19 @@ struct sim_consumer {
 
 /* An answer that is due. */
 struct expected {
-    enum method_id id;  /* METHOD_channel_close: an error */
-    uint16_t code;      /* of the error */
+    enum method_id id; /* METHOD_channel_close: an error */
+    uint16_t code;     /* of the error */
     uint64_t cmd;
     struct model_queue *queue;
-    bool exact;         /* least … most and message are known */
+    bool exact; /* least … most and message are known */
     uint32_t n_messages;
     uint32_t n_consumers;
-    uint64_t message;   /* of get: 0 = get-empty */
+    uint64_t message; /* of get: 0 = get-empty */
     bool no_ack;
-    unsigned consumer;  /* its id; 0 = none */
-    uint32_t limit;     /* of qos */
+    unsigned consumer; /* its id; 0 = none */
+    uint32_t limit;    /* of qos */
     bool global;
-    uint64_t batch;     /* that must be durable first; 0 = none */
+    uint64_t batch; /* that must be durable first; 0 = none */
 };
 
 /* A publish in confirm mode. */
@@ -81,8 +81,8 @@ struct outstanding {
     uint64_t message;
     struct model_queue *queue;
     unsigned consumer; /* its id; 0: by get */
-    bool held;    /* in the transaction */
-    bool requeue; /* how it will be settled by the commit */
+    bool held;         /* in the transaction */
+    bool requeue;      /* how it will be settled by the commit */
 };
 
 /* A publish in a transaction, with where it goes. */
@@ -106,7 +106,7 @@ enum chan_state {
     CHAN_FAILING, /* an error was provoked: channel.close is due */
     CHAN_CLOSING, /* close was sent */
     CHAN_CLOSED,
-    CHAN_LOST     /* its connection went */
+    CHAN_LOST /* its connection went */
 };
 
 struct chan {
@@ -122,7 +122,7 @@ struct chan {
     struct deque confirms; /* struct confirm; the first has number n_confirmed + 1 */
     uint64_t n_confirmed;
     uint64_t n_published;
-    struct deque returns; /* uint64_t: messages that must come back, in order */
+    struct deque returns;  /* uint64_t: messages that must come back, in order */
     struct deque tx_items; /* struct tx_item */
     struct deque out;      /* struct outstanding, by arrival */
     uint64_t last_tag;     /* of deliveries */
@@ -136,18 +136,18 @@ struct chan {
     unsigned habits; /* bits of operations that it never does */
     unsigned talk;   /* commands that it sends behind a mistake */
     size_t queues_max;
-    bool drained;    /* the janitor's: the queue at hand is empty */
-    size_t at;       /* the janitor's: which queue or exchange is next */
-    unsigned stage;  /* the janitor's */
+    bool drained;   /* the janitor's: the queue at hand is empty */
+    size_t at;      /* the janitor's: which queue or exchange is next */
+    unsigned stage; /* the janitor's */
     unsigned n_consumer_names;
 };
 
 enum actor_state {
-    ACTOR_NEW,       /* not connected */
+    ACTOR_NEW, /* not connected */
     ACTOR_HANDSHAKE,
     ACTOR_RUNNING,
-    ACTOR_CLOSING,   /* connection.close was sent */
-    ACTOR_LEAVING,   /* nothing more is said; the broker's end is awaited */
+    ACTOR_CLOSING, /* connection.close was sent */
+    ACTOR_LEAVING, /* nothing more is said; the broker's end is awaited */
     ACTOR_GONE
 };
 
@@ -162,14 +162,14 @@ struct actor {
     struct chan *chans[CHANNELS_MAX];
     size_t n_chans;
     enum chore chore;
-    unsigned n_lives; /* connections still to come */
-    bool wants_cancels; /* it has said that it knows basic.cancel from a broker */
-    bool orderly;     /* it has done nothing for which the broker may drop it */
+    unsigned n_lives;     /* connections still to come */
+    bool wants_cancels;   /* it has said that it knows basic.cancel from a broker */
+    bool orderly;         /* it has done nothing for which the broker may drop it */
     uint64_t stall_until; /* step before which it does not read */
     uint64_t mute_until;  /* time before which it does nothing of its own accord */
     uint64_t silent_ns;   /* since when it has sent nothing */
     uint64_t connected_ns;
-    unsigned reopens;     /* of closed channels */
+    unsigned reopens; /* of closed channels */
     uint16_t heartbeat_s;
 };
 

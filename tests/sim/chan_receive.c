@@ -7,9 +7,9 @@
 #include "tests/sim/failure.h"
 #include "tests/sim/properties.h"
 
-#define CHAN_FMT "c%u.%u: "
+#define CHAN_FMT      "c%u.%u: "
 #define CHAN_ARGS(ch) (ch)->actor->conn, (ch)->number
-#define U64(v) ((unsigned long long)(v))
+#define U64(v)        ((unsigned long long)(v))
 
 static struct model *chan_model(const struct chan *ch)
 {
@@ -57,17 +57,16 @@ static void chan_on_declare_ok(struct chan *ch, const struct expected *e,
     struct model_queue *q = e->queue;
     if (q->name[0] == 0)
         snprintf(q->name, sizeof(q->name), "%.*s", SPAN_FMT(m->queue));
-    EXPECT(span_is(m->queue, q->name), CHAN_FMT "declare-ok is for %.*s, due was %s",
-           CHAN_ARGS(ch), SPAN_FMT(m->queue), q->name);
+    EXPECT(span_is(m->queue, q->name), CHAN_FMT "declare-ok is for %.*s, due was %s", CHAN_ARGS(ch),
+           SPAN_FMT(m->queue), q->name);
     EXPECT(m->message_count <= model_n_most(q) || ch->actor->role == ROLE_JANITOR,
            CHAN_FMT "queue %s has %u messages, at most %zu are possible", CHAN_ARGS(ch), q->name,
            m->message_count, model_n_most(q));
     if (!e->exact)
         return;
     chan_expect_count(ch, e, m->message_count, e->n_messages);
-    EXPECT(m->consumer_count == e->n_consumers,
-           CHAN_FMT "queue %s has %u consumers, there were %u", CHAN_ARGS(ch), q->name,
-           m->consumer_count, e->n_consumers);
+    EXPECT(m->consumer_count == e->n_consumers, CHAN_FMT "queue %s has %u consumers, there were %u",
+           CHAN_ARGS(ch), q->name, m->consumer_count, e->n_consumers);
 }
 
 static void chan_on_delete_ok(struct chan *ch, const struct expected *e, uint32_t n)
@@ -110,8 +109,8 @@ static struct expected chan_take_expected(struct chan *ch, enum method_id id)
     bool same = e.id == id || (e.id == METHOD_basic_get_ok && id == METHOD_basic_get_empty);
     EXPECT(same, CHAN_FMT "%s overtakes %s (command %llu)", CHAN_ARGS(ch), name,
            method_info(e.id)->name, U64(e.cmd));
-    EXPECT(world_is_durable(ch->actor->world, e.batch),
-           CHAN_FMT "%s before its batch is durable", CHAN_ARGS(ch), name);
+    EXPECT(world_is_durable(ch->actor->world, e.batch), CHAN_FMT "%s before its batch is durable",
+           CHAN_ARGS(ch), name);
     deque_pop(&ch->expected);
     /* A cancel is executed past publishes that wait for memory: it proves nothing about them. */
     if (id != METHOD_basic_cancel_ok || ch->actor->world->plan.memory_limit == 0)
@@ -144,38 +143,24 @@ static void chan_on_answer(struct chan *ch, const struct method *m)
 {
     struct expected e = chan_take_expected(ch, m->id);
     switch ((int)m->id) {
-    case METHOD_channel_open_ok:
-        ch->state = CHAN_OPEN;
-        break;
+    case METHOD_channel_open_ok: ch->state = CHAN_OPEN; break;
     case METHOD_channel_close_ok:
         EXPECT(ch->expected.n == 0, CHAN_FMT "close-ok before other answers", CHAN_ARGS(ch));
         chan_ended(ch);
         break;
-    case METHOD_queue_declare_ok:
-        chan_on_declare_ok(ch, &e, &m->queue_declare_ok);
-        break;
+    case METHOD_queue_declare_ok: chan_on_declare_ok(ch, &e, &m->queue_declare_ok); break;
     case METHOD_queue_purge_ok:
         if (e.queue->owner == ch->uid)
-            chan_expect_count(ch, &e, m->queue_purge_ok.message_count,
-                              chan_sweep(e.queue, e.cmd));
+            chan_expect_count(ch, &e, m->queue_purge_ok.message_count, chan_sweep(e.queue, e.cmd));
         break;
-    case METHOD_queue_delete_ok:
-        chan_on_delete_ok(ch, &e, m->queue_delete_ok.message_count);
-        break;
+    case METHOD_queue_delete_ok: chan_on_delete_ok(ch, &e, m->queue_delete_ok.message_count); break;
     case METHOD_basic_consume_ok:
         chan_on_consume_ok(ch, &e, m->basic_consume_ok.consumer_tag);
         break;
-    case METHOD_basic_cancel_ok:
-        chan_on_cancel_ok(ch, &e, m->basic_cancel_ok.consumer_tag);
-        break;
-    case METHOD_basic_qos_ok:
-        ch->limit = e.limit;
-        break;
-    case METHOD_basic_get_empty:
-        chan_on_get_empty(ch, &e);
-        break;
-    default:
-        break;
+    case METHOD_basic_cancel_ok: chan_on_cancel_ok(ch, &e, m->basic_cancel_ok.consumer_tag); break;
+    case METHOD_basic_qos_ok: ch->limit = e.limit; break;
+    case METHOD_basic_get_empty: chan_on_get_empty(ch, &e); break;
+    default: break;
     }
 }
 
@@ -227,7 +212,8 @@ static void chan_on_return(struct chan *ch, uint64_t message)
 
 /* ---- Deliveries ---- */
 
-/* The end of the channel that holds it is under way, or has come and its client does not know yet. */
+/* The end of the channel that holds it is under way, or has come and its client does not know yet.
+ */
 static bool chan_holder_is_ending(const struct chan *ch, const struct place *p)
 {
     const struct chan *holder = chan_by_uid(ch->actor->world, p->holder);
@@ -243,8 +229,7 @@ static void chan_check_place(const struct chan *ch, const struct model_queue *q,
     static const char *const STATES[] = {"ready", "delivered", "settled", "gone"};
     bool settled = p->state == PLACE_SETTLING || p->state == PLACE_GONE;
     bool may = p->state == PLACE_READY ||
-               (p->state != PLACE_GONE && chan_holder_is_ending(ch, p)) ||
-               (settled && p->doubtful);
+               (p->state != PLACE_GONE && chan_holder_is_ending(ch, p)) || (settled && p->doubtful);
     EXPECT(may, CHAN_FMT "message %llu comes from queue %s and is %s there", CHAN_ARGS(ch),
            U64(p->message), q->name, STATES[p->state]);
     EXPECT(redelivered || !p->seen, CHAN_FMT "message %llu of queue %s again, not redelivered",
@@ -456,14 +441,9 @@ void chan_on_method(struct chan *ch, const struct method *m)
     case METHOD_basic_nack:
         fail(CHAN_FMT "the broker refuses publish %llu", CHAN_ARGS(ch),
              U64(m->basic_nack.delivery_tag));
-    case METHOD_basic_cancel:
-        chan_on_cancel(ch, m->basic_cancel.consumer_tag);
-        break;
-    case METHOD_channel_close:
-        chan_on_close(ch, &m->channel_close);
-        break;
-    default:
-        chan_on_answer(ch, m);
+    case METHOD_basic_cancel: chan_on_cancel(ch, m->basic_cancel.consumer_tag); break;
+    case METHOD_channel_close: chan_on_close(ch, &m->channel_close); break;
+    default: chan_on_answer(ch, m);
     }
 }
 
@@ -495,7 +475,6 @@ void chan_on_content(struct chan *ch, const struct method *m, struct span header
         chan_check_route(ch, message, m->basic_get_ok.exchange, m->basic_get_ok.routing_key);
         chan_on_get_ok(ch, &m->basic_get_ok, message);
         break;
-    default:
-        fail(CHAN_FMT "%s with content", CHAN_ARGS(ch), method_info(m->id)->name);
+    default: fail(CHAN_FMT "%s with content", CHAN_ARGS(ch), method_info(m->id)->name);
     }
 }

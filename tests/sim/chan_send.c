@@ -159,8 +159,7 @@ static void chan_published(struct chan *ch, const struct publish_options *o, uin
                            const struct deque *queues)
 {
     for (size_t i = 0; i < queues->n; i++)
-        model_add_place(*(struct model_queue **)deque_at(queues, i), message, ch->uid,
-                        ch->cmd + 1);
+        model_add_place(*(struct model_queue **)deque_at(queues, i), message, ch->uid, ch->cmd + 1);
     bool returns = o->mandatory && queues->n == 0;
     if (returns)
         chan_owe_return(ch, message);
@@ -244,9 +243,8 @@ void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t p
     snprintf(c->tag, sizeof(c->tag), "t%u.%u", ch->uid, c->id);
     uint8_t table[32];
     struct method m = {.id = METHOD_basic_consume};
-    m.basic_consume = (struct amqp_basic_consume){.queue = span_str(q->name),
-                                                  .consumer_tag = span_str(c->tag),
-                                                  .no_ack = no_ack};
+    m.basic_consume = (struct amqp_basic_consume){
+        .queue = span_str(q->name), .consumer_tag = span_str(c->tag), .no_ack = no_ack};
     if (priority != 0) {
         uint8_t *p = put_u8(put_shortstr(table, SPAN_LIT("x-priority")), 'I');
         p = put_u32(p, (uint32_t)priority);

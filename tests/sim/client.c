@@ -171,21 +171,14 @@ static void client_on_frame(struct client *c, uint8_t type, uint16_t channel, st
     bool content = c->contents[channel].expected;
     EXPECT(!content || type != FRAME_METHOD, "a method in the middle of a content");
     switch (type) {
-    case FRAME_METHOD:
-        client_on_method(c, channel, payload);
-        break;
-    case FRAME_HEADER:
-        client_on_header(c, channel, payload);
-        break;
-    case FRAME_BODY:
-        client_on_body(c, channel, payload);
-        break;
+    case FRAME_METHOD: client_on_method(c, channel, payload); break;
+    case FRAME_HEADER: client_on_header(c, channel, payload); break;
+    case FRAME_BODY: client_on_body(c, channel, payload); break;
     case FRAME_HEARTBEAT:
         EXPECT(channel == 0 && payload.size == 0, "a malformed heartbeat");
         c->listener->on_heartbeat(c->arg);
         break;
-    default:
-        fail("a frame of type %u", type);
+    default: fail("a frame of type %u", type);
     }
 }
 
@@ -227,7 +220,6 @@ bool client_receive(struct client *c)
     for (size_t i = 0; i < n; i++)
         c->hash = (c->hash ^ at[i]) * 0x100000001b3u;
     trace_mix(c->hash);
-    while (client_next(c)) {
-    }
+    while (client_next(c)) {}
     return n != 0;
 }

@@ -23,9 +23,8 @@ static void janitor_bind(struct chan *ch, struct model_exchange *x, struct model
     snprintf(b.key, sizeof(b.key), "%s", key);
     model_bind(&janitor_world(ch)->model, &b);
     struct method m = {.id = METHOD_queue_bind};
-    m.queue_bind = (struct amqp_queue_bind){.queue = span_str(q->name),
-                                            .exchange = span_str(x->name),
-                                            .routing_key = span_str(b.key)};
+    m.queue_bind = (struct amqp_queue_bind){
+        .queue = span_str(q->name), .exchange = span_str(x->name), .routing_key = span_str(b.key)};
     struct expected e = {.id = METHOD_queue_bind_ok};
     chan_command(ch, &m, &e);
 }
@@ -34,9 +33,8 @@ static struct model_exchange *janitor_exchange(struct chan *ch, const char *name
                                                enum exchange_kind kind)
 {
     struct method m = {.id = METHOD_exchange_declare};
-    m.exchange_declare =
-        (struct amqp_exchange_declare){.exchange = span_str(name),
-                                       .type = span_str(KIND_NAMES[kind])};
+    m.exchange_declare = (struct amqp_exchange_declare){.exchange = span_str(name),
+                                                        .type = span_str(KIND_NAMES[kind])};
     struct expected e = {.id = METHOD_exchange_declare_ok};
     chan_command(ch, &m, &e);
     return model_add_exchange(&janitor_world(ch)->model, name, kind);
@@ -121,8 +119,8 @@ static void janitor_clear_exchanges(struct chan *ch)
 {
     struct world *w = janitor_world(ch);
     for (size_t i = 0; i < w->model.exchanges.n; i++) {
-        const struct model_exchange *x =
-            *(struct model_exchange **)deque_at(&w->model.exchanges, i);
+        const struct model_exchange *x = *(struct model_exchange **)deque_at(&w->model.exchanges,
+                                                                             i);
         struct method m = {.id = METHOD_exchange_delete};
         m.exchange_delete.exchange = span_str(x->name);
         struct expected e = {.id = METHOD_exchange_delete_ok};

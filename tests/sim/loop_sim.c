@@ -71,12 +71,10 @@ static size_t net_piece(enum net_pace pace, size_t most)
     if (most <= 1 || net_now->hurry)
         return most;
     switch (pace) {
-    case PACE_WHOLE:
-        return rng_below(r, 8) != 0 ? most : 1 + rng_below(r, most);
+    case PACE_WHOLE: return rng_below(r, 8) != 0 ? most : 1 + rng_below(r, most);
     case PACE_PIECES:
         return 1 + rng_below(r, rng_below(r, 2) == 0 ? most : most < 4096 ? most : 4096);
-    case PACE_BYTES:
-        return 1 + rng_below(r, most < 9 ? most : 9);
+    case PACE_BYTES: return 1 + rng_below(r, most < 9 ? most : 9);
     }
     return most;
 }

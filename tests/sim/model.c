@@ -249,16 +249,11 @@ static bool headers_match(const struct model_binding *b, const struct message_re
 static bool binding_matches(const struct model_binding *b, const struct message_record *r)
 {
     switch (b->source->kind) {
-    case KIND_DIRECT:
-        return strcmp(b->key, r->key) == 0;
-    case KIND_FANOUT:
-        return true;
-    case KIND_TOPIC:
-        return topic_matches(b->key, r->key, false);
-    case KIND_HEADERS:
-        return headers_match(b, r);
-    case KIND_COUNT:
-        break;
+    case KIND_DIRECT: return strcmp(b->key, r->key) == 0;
+    case KIND_FANOUT: return true;
+    case KIND_TOPIC: return topic_matches(b->key, r->key, false);
+    case KIND_HEADERS: return headers_match(b, r);
+    case KIND_COUNT: break;
     }
     return false;
 }

@@ -26,7 +26,7 @@ enum { NAME_SIZE = 48, HEADERS_MAX = 2, HEADER_VALUES = 3 };
 /* What was published, by number (from 1): enough to make it again and compare. */
 struct message_record {
     uint32_t size;
-    uint32_t by; /* number of the channel */
+    uint32_t by;  /* number of the channel */
     uint64_t cmd; /* which of its commands */
     bool persistent;
     uint8_t priority;
@@ -61,16 +61,16 @@ struct model_queue {
     bool durable;
     bool exclusive;
     bool auto_delete;
-    bool shared;     /* several channels touch it */
-    bool live;       /* false once its end was commanded */
+    bool shared; /* several channels touch it */
+    bool live;   /* false once its end was commanded */
     bool server_named;
-    bool declared;   /* its first declare was sent */
-    bool orphaned;   /* its owner was lost: the janitor looks after it */
+    bool declared;       /* its first declare was sent */
+    bool orphaned;       /* its owner was lost: the janitor looks after it */
     bool unseen_returns; /* messages nobody has seen may have been requeued */
-    uint32_t owner;  /* channel; 0 = shared or orphaned */
-    uint32_t actor;  /* of the owner */
-    uint64_t end_cmd; /* the owner's command that deletes it; 0 = none */
-    size_t n_consumers; /* of its owner, as commanded */
+    uint32_t owner;      /* channel; 0 = shared or orphaned */
+    uint32_t actor;      /* of the owner */
+    uint64_t end_cmd;    /* the owner's command that deletes it; 0 = none */
+    size_t n_consumers;  /* of its owner, as commanded */
     struct deque places; /* struct place */
     size_t first;        /* all before are gone */
 };

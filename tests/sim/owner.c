@@ -134,14 +134,13 @@ static void owner_declare_exchange(struct chan *ch)
         return;
     char name[NAME_SIZE];
     snprintf(name, sizeof(name), "x%u", ++w->n_names);
-    struct model_exchange *x =
-        model_add_exchange(&w->model, name, (enum exchange_kind)owner_draw(ch, KIND_COUNT));
+    struct model_exchange *x = model_add_exchange(&w->model, name,
+                                                  (enum exchange_kind)owner_draw(ch, KIND_COUNT));
     x->owner = ch->uid;
     x->durable = owner_chance(ch, 2);
     struct method m = {.id = METHOD_exchange_declare};
-    m.exchange_declare = (struct amqp_exchange_declare){.exchange = span_str(name),
-                                                        .type = span_str(KIND_NAMES[x->kind]),
-                                                        .durable = x->durable};
+    m.exchange_declare = (struct amqp_exchange_declare){
+        .exchange = span_str(name), .type = span_str(KIND_NAMES[x->kind]), .durable = x->durable};
     struct expected e = {.id = METHOD_exchange_declare_ok};
     if (x->durable)
         e.batch = world_batch(w);
@@ -203,25 +202,30 @@ static void owner_send_binding(struct chan *ch, const struct model_binding *b, b
     struct method m = {.id = unbind ? METHOD_queue_unbind : METHOD_queue_bind};
     struct expected e = {.id = unbind ? METHOD_queue_unbind_ok : METHOD_queue_bind_ok};
     if (b->queue != NULL && unbind) {
-        m.queue_unbind = (struct amqp_queue_unbind){
-            .queue = span_str(b->queue->name), .exchange = source, .routing_key = key,
-            .arguments = arguments};
+        m.queue_unbind = (struct amqp_queue_unbind){.queue = span_str(b->queue->name),
+                                                    .exchange = source,
+                                                    .routing_key = key,
+                                                    .arguments = arguments};
     } else if (b->queue != NULL) {
-        m.queue_bind = (struct amqp_queue_bind){
-            .queue = span_str(b->queue->name), .exchange = source, .routing_key = key,
-            .arguments = arguments};
+        m.queue_bind = (struct amqp_queue_bind){.queue = span_str(b->queue->name),
+                                                .exchange = source,
+                                                .routing_key = key,
+                                                .arguments = arguments};
     } else if (unbind) {
         m.id = METHOD_exchange_unbind;
         e.id = METHOD_exchange_unbind_ok;
         m.exchange_unbind = (struct amqp_exchange_unbind){
-            .destination = span_str(b->exchange->name), .source = source, .routing_key = key,
+            .destination = span_str(b->exchange->name),
+            .source = source,
+            .routing_key = key,
             .arguments = arguments};
     } else {
         m.id = METHOD_exchange_bind;
         e.id = METHOD_exchange_bind_ok;
-        m.exchange_bind = (struct amqp_exchange_bind){
-            .destination = span_str(b->exchange->name), .source = source, .routing_key = key,
-            .arguments = arguments};
+        m.exchange_bind = (struct amqp_exchange_bind){.destination = span_str(b->exchange->name),
+                                                      .source = source,
+                                                      .routing_key = key,
+                                                      .arguments = arguments};
     }
     chan_command(ch, &m, &e);
 }
@@ -264,14 +268,10 @@ static uint32_t owner_size(const struct chan *ch)
 {
     uint32_t most = owner_world(ch)->plan.body_max;
     switch (owner_draw(ch, 16)) {
-    case 0:
-        return 0;
-    case 1:
-        return (uint32_t)owner_draw(ch, most + 1);
-    case 2:
-        return (uint32_t)owner_draw(ch, most < 20000 ? most + 1 : 20000);
-    default:
-        return (uint32_t)owner_draw(ch, 200);
+    case 0: return 0;
+    case 1: return (uint32_t)owner_draw(ch, most + 1);
+    case 2: return (uint32_t)owner_draw(ch, most < 20000 ? most + 1 : 20000);
+    default: return (uint32_t)owner_draw(ch, 200);
     }
 }
 
@@ -445,8 +445,8 @@ static void owner_err(struct chan *ch)
     const struct model_queue *q = owner_queue(ch);
     switch (owner_draw(ch, 6)) {
     case 0:
-        m.queue_declare =
-            (struct amqp_queue_declare){.queue = SPAN_LIT("no-such-queue"), .passive = true};
+        m.queue_declare = (struct amqp_queue_declare){.queue = SPAN_LIT("no-such-queue"),
+                                                      .passive = true};
         break;
     case 1:
         m.id = METHOD_basic_ack;
@@ -464,14 +464,11 @@ static void owner_err(struct chan *ch)
     case 4:
         if (q == NULL || q->exclusive) /* as those are that the broker has named */
             return;
-        m.queue_declare = (struct amqp_queue_declare){.queue = span_str(q->name),
-                                                      .durable = !q->durable,
-                                                      .auto_delete = q->auto_delete};
+        m.queue_declare = (struct amqp_queue_declare){
+            .queue = span_str(q->name), .durable = !q->durable, .auto_delete = q->auto_delete};
         code = 406;
         break;
-    default:
-        owner_publish_nowhere(ch);
-        return;
+    default: owner_publish_nowhere(ch); return;
     }
     chan_provoke(ch, &m, code);
 }
@@ -492,24 +489,12 @@ static const struct {
     bool traders;
     void (*run)(struct chan *ch);
 } OWNER_OPS[] = {
-    {6, false, owner_declare},
-    {2, true, owner_redeclare},
-    {3, false, owner_declare_exchange},
-    {8, false, owner_bind},
-    {4, false, owner_unbind},
-    {1, false, owner_delete_exchange},
-    {20, true, owner_publish},
-    {4, true, owner_publish_many},
-    {10, true, owner_get},
-    {5, true, owner_consume},
-    {3, true, owner_cancel},
-    {14, true, owner_settle},
-    {2, true, owner_recover},
-    {3, true, owner_qos},
-    {2, false, owner_purge},
-    {2, false, owner_delete},
-    {1, true, owner_mode},
-    {6, true, owner_end_tx},
+    {6, false, owner_declare}, {2, true, owner_redeclare},    {3, false, owner_declare_exchange},
+    {8, false, owner_bind},    {4, false, owner_unbind},      {1, false, owner_delete_exchange},
+    {20, true, owner_publish}, {4, true, owner_publish_many}, {10, true, owner_get},
+    {5, true, owner_consume},  {3, true, owner_cancel},       {14, true, owner_settle},
+    {2, true, owner_recover},  {3, true, owner_qos},          {2, false, owner_purge},
+    {2, false, owner_delete},  {1, true, owner_mode},         {6, true, owner_end_tx},
     {2, true, owner_err},
 };
 

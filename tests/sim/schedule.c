@@ -43,12 +43,8 @@ static void schedule_inline(struct world *w)
     struct side *s = &w->sides[0];
     size_t size;
     switch (s->phase++) {
-    case 0:
-        io_read(s->io);
-        break;
-    case 1:
-        schedule_core_step(w);
-        break;
+    case 0: io_read(s->io); break;
+    case 1: schedule_core_step(w); break;
     case 2:
         w->core_more |= schedule_store_pending(w);
         io_write(s->io);
@@ -72,12 +68,8 @@ static void schedule_inline(struct world *w)
 static void schedule_side(struct world *w, struct side *s)
 {
     switch (s->phase++) {
-    case 0:
-        io_read(s->io);
-        break;
-    case 1:
-        io_write(s->io);
-        break;
+    case 0: io_read(s->io); break;
+    case 1: io_write(s->io); break;
     case 2:
         loop_about_to_wait(s->loop);
         s->asleep = false;
@@ -129,35 +121,20 @@ static void schedule_free(struct world *w)
 {
     struct side *s = &w->sides[world_draw(w, w->plan.n_sides)];
     switch (world_draw(w, 6)) {
-    case 0:
-        loop_turn(s->loop, 0);
-        break;
-    case 1:
-        io_read(s->io);
-        break;
-    case 2:
-        io_write(s->io);
-        break;
-    case 3:
-        store_step(w->store);
-        break;
-    default:
-        schedule_core_step(w);
+    case 0: loop_turn(s->loop, 0); break;
+    case 1: io_read(s->io); break;
+    case 2: io_write(s->io); break;
+    case 3: store_step(w->store); break;
+    default: schedule_core_step(w);
     }
 }
 
 void schedule_broker(struct world *w)
 {
     switch (w->plan.shape) {
-    case SHAPE_INLINE:
-        schedule_inline(w);
-        break;
-    case SHAPE_THREADS:
-        schedule_threads(w);
-        break;
+    case SHAPE_INLINE: schedule_inline(w); break;
+    case SHAPE_THREADS: schedule_threads(w); break;
     case SHAPE_FREE:
-    case SHAPE_COUNT:
-        schedule_free(w);
-        break;
+    case SHAPE_COUNT: schedule_free(w); break;
     }
 }

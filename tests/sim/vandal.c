@@ -54,28 +54,15 @@ static void vandal_content(struct actor *a)
 void vandal_step(struct actor *a)
 {
     switch (vandal_draw(a, 12)) {
-    case 0:
-        vandal_garbage(a);
-        break;
+    case 0: vandal_garbage(a); break;
     case 1:
     case 2:
-    case 3:
-        vandal_method(a);
-        break;
+    case 3: vandal_method(a); break;
     case 4:
-    case 5:
-        vandal_content(a);
-        break;
-    case 6:
-        client_heartbeat(&a->client);
-        break;
-    case 7:
-        peer_shutdown(a->client.peer);
-        break;
-    case 8:
-        actor_reset(a);
-        break;
-    default:
-        break;
+    case 5: vandal_content(a); break;
+    case 6: client_heartbeat(&a->client); break;
+    case 7: peer_shutdown(a->client.peer); break;
+    case 8: actor_reset(a); break;
+    default: break;
     }
 }

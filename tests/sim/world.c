@@ -10,7 +10,7 @@
 #include "tests/sim/memory.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_S  UINT64_C(1000000000)
 
 enum {
     WORK_STEPS = 60000,    /* then the clients are told to finish */
@@ -67,8 +67,8 @@ static uint64_t plan_pick(struct world *w, const uint64_t *values, size_t n)
     return values[world_draw(w, n)];
 }
 
-#define PLAN_PICK(w, ...)                                                     \
-    plan_pick(w, (const uint64_t[]){__VA_ARGS__},                             \
+#define PLAN_PICK(w, ...)                         \
+    plan_pick(w, (const uint64_t[]){__VA_ARGS__}, \
               sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
 static void world_plan(struct world *w)
@@ -241,9 +241,9 @@ static _Noreturn void world_hang(const struct world *w)
     const struct {
         const char *name;
         const struct list *list;
-    } lists[] = {{"replies", &c->waiting},     {"jobs", &c->jobs},
-                 {"memory", &c->memory_parked}, {"teardowns", &c->teardowns},
-                 {"orders", &c->orders},       {"active queues", &c->active_queues},
+    } lists[] = {{"replies", &c->waiting},        {"jobs", &c->jobs},
+                 {"memory", &c->memory_parked},   {"teardowns", &c->teardowns},
+                 {"orders", &c->orders},          {"active queues", &c->active_queues},
                  {"dead queues", &c->dead_queues}};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         if (!list_empty(lists[i].list))

@@ -41,18 +41,18 @@ struct side {
 struct plan {
     enum shape shape;
     size_t n_sides;
-    uint64_t delay_max;     /* steps until a batch is durable */
-    unsigned turn_work;     /* 0 = the broker's own */
-    uint64_t memory_limit;  /* 0 = none */
+    uint64_t delay_max;    /* steps until a batch is durable */
+    unsigned turn_work;    /* 0 = the broker's own */
+    uint64_t memory_limit; /* 0 = none */
     uint32_t frame_max;
     unsigned n_owners;
     unsigned n_traders;
     unsigned n_vandals;
-    unsigned n_ops;         /* per client */
+    unsigned n_ops; /* per client */
     uint32_t body_max;
-    enum net_pace pace;     /* the smallest cut that sockets make */
+    enum net_pace pace; /* the smallest cut that sockets make */
     bool check_each_step;
-    uint64_t tick_ns;       /* how much time a step takes at most */
+    uint64_t tick_ns; /* how much time a step takes at most */
     uint16_t heartbeat_s;
 };
 
