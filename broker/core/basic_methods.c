@@ -191,6 +191,7 @@ static const struct reply *basic_recover(struct channel *ch, bool requeue, enum 
 {
     if (!requeue)
         return fault_set(f, REPLY_NOT_IMPLEMENTED, "requeue=false");
+    ch->settle_from = 0;
     ch->settle_last = ch->last_tag;
     if (!basic_recover_some(ch, (void *)(uintptr_t)id, &ch->session->core->work))
         parking_job(ch, basic_recover_some, (void *)(uintptr_t)id);

@@ -170,8 +170,15 @@ static void parking_replay_front(struct channel *ch)
 void parking_run(struct channel *ch, unsigned *work)
 {
     struct parking *p = &ch->parking;
-    if (p->why == PARK_JOB && !p->job(ch, p->state, work))
-        return;
+    if (p->why == PARK_JOB) {
+        p->why = PARK_NONE; /* so that a job may end in another: a fault, and the release after it */
+        if (!p->job(ch, p->state, work)) {
+            p->why = PARK_JOB;
+            return;
+        }
+        if (p->why != PARK_NONE)
+            return;
+    }
     p->why = PARK_NONE;
     list_remove(&p->in_jobs);
     while (p->why == PARK_NONE && p->events.n != 0) {

@@ -63,15 +63,16 @@ const struct reply *settle_one(struct channel *ch, uint64_t tag, enum settle how
 
 bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *work)
 {
-    struct unsettled_entry *e = unsettled_first(&ch->unsettled);
-    while (e != NULL && unsettled_tag(e) <= last) {
+    struct unsettled_entry *e = unsettled_after(&ch->unsettled, ch->settle_from);
+    for (; e != NULL && unsettled_tag(e) <= last;
+         e = unsettled_after(&ch->unsettled, ch->settle_from)) {
         uint64_t tag = unsettled_tag(e);
         if (*work == 0)
             return false;
         --*work;
         if (!unsettled_held(e) && settle_entry(ch, e, how) != OK)
-            return false;
-        e = unsettled_after(&ch->unsettled, tag);
+            return false; /* out of memory: the next slice tries it again */
+        ch->settle_from = tag;
     }
     return true;
 }

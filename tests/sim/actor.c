@@ -37,7 +37,7 @@ static void actor_connect(struct actor *a)
     struct loop *l = w->sides[world_draw(w, w->plan.n_sides)].loop;
     enum net_pace pace = a->role == ROLE_JANITOR ? PACE_WHOLE
                                                  : (enum net_pace)world_draw(w, w->plan.pace + 1);
-    size_t capacity = PIPE_MIN << world_draw(w, 8);
+    size_t capacity = (size_t)PIPE_MIN << world_draw(w, 8);
     client_init(&a->client, peer_connect(l, true, pace, capacity), &ACTOR_LISTENER, a);
     a->conn = ++w->n_conns;
     a->connected = true;
