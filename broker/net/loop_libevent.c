@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,7 +305,13 @@ static void loop_on_socket(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     struct loop_socket *s = arg;
-    s->on_ready(s->arg, (what & (EV_READ | EV_CLOSED)) != 0, (what & EV_WRITE) != 0);
+    bool gone = false;
+    if ((s->wanted & EV_READ) == 0) {
+        struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+        gone = poll(&p, 1, 0) == 1;
+    }
+    bool readable = (what & s->wanted & EV_READ) != 0;
+    s->on_ready(s->arg, gone || readable, (what & EV_WRITE) != 0);
 }
 
 enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg)
@@ -321,7 +328,11 @@ enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg)
 
 void loop_want(struct loop_socket *s, bool readable, bool writable)
 {
-    short wanted = (short)((readable ? EV_READ : EV_CLOSED) | (writable ? EV_WRITE : 0));
+    /* A socket that is not read is watched for its end alone. libevent reports a reset as readable
+     * and writable, and only where that is asked for; edge-triggered, so that mere room to write,
+     * which there mostly is, wakes nobody twice. */
+    short wanted = (short)(readable ? EV_READ | (writable ? EV_WRITE : 0)
+                                    : EV_CLOSED | EV_WRITE | EV_ET);
     if (wanted == s->wanted)
         return;
     s->wanted = wanted;
