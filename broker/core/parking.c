@@ -171,7 +171,8 @@ void parking_run(struct channel *ch, unsigned *work)
 {
     struct parking *p = &ch->parking;
     if (p->why == PARK_JOB) {
-        p->why = PARK_NONE; /* so that a job may end in another: a fault, and the release after it */
+        p->why =
+            PARK_NONE; /* so that a job may end in another: a fault, and the release after it */
         if (!p->job(ch, p->state, work)) {
             p->why = PARK_JOB;
             return;
