@@ -23,6 +23,7 @@ void parking_init(struct parking *p)
 {
     *p = (struct parking){.why = PARK_NONE};
     list_init(&p->in_jobs);
+    fifo_init(&p->for_memory, sizeof(struct parked_event *));
     fifo_init(&p->events, sizeof(struct parked_event *));
 }
 
@@ -31,33 +32,47 @@ static struct core *parking_core(const struct channel *ch)
     return ch->session->core;
 }
 
-static void parking_drop_front(struct channel *ch)
+static void parking_free_event(struct session *s, struct parked_event *e)
 {
-    struct parking *p = &ch->parking;
-    struct parked_event *e = *(struct parked_event **)fifo_front(&p->events);
-    fifo_pop(&p->events);
-    p->bytes -= e->size;
-    ch->session->parked_bytes -= e->size;
+    s->parked_bytes -= e->size;
     if (e->head.kind == IN_PUBLISH && e->publish.large != NULL)
-        message_body_home(parking_core(ch), e->publish.large);
+        message_body_home(s->core, e->publish.large);
     free(e);
+}
+
+static struct parked_event *parking_front(const struct fifo *events)
+{
+    return *(struct parked_event **)fifo_front(events);
+}
+
+static struct parked_event *parking_pop(struct fifo *events)
+{
+    struct parked_event *e = parking_front(events);
+    fifo_pop(events);
+    return e;
+}
+
+static void parking_drop(struct session *s, struct fifo *events)
+{
+    while (events->n != 0)
+        parking_free_event(s, parking_pop(events));
+    fifo_fini(events);
 }
 
 void parking_fini(struct channel *ch)
 {
     struct parking *p = &ch->parking;
-    while (p->events.n != 0)
-        parking_drop_front(ch);
-    fifo_fini(&p->events);
+    parking_drop(ch->session, &p->for_memory);
+    parking_drop(ch->session, &p->events);
     list_remove(&p->in_jobs);
+    p->bytes = 0;
     p->why = PARK_NONE;
 }
 
 void parking_job(struct channel *ch, park_job job, void *state)
 {
     struct parking *p = &ch->parking;
-    /* An ack that overtakes what waits for memory may need a job of its own; when that is done, the
-     * publish at the front waits for memory again. */
+    /* An ack that overtakes what waits for memory may need a job of its own. */
     ASSERT(p->why == PARK_NONE || p->why == PARK_MEMORY);
     list_remove(&p->in_jobs);
     p->why = PARK_JOB;
@@ -75,10 +90,10 @@ void parking_memory(struct channel *ch)
 }
 
 /* What may overtake publishes that wait for memory: it is what clears memory. Not in a transaction,
- * where order is part of the promise. */
+ * nor past the beginning of one, where order is part of the promise. */
 static bool parking_overtakes(const struct channel *ch, const struct in_head *event)
 {
-    if (event->kind != IN_METHOD || ch->tx != NULL)
+    if (event->kind != IN_METHOD || ch->tx != NULL || ch->parking.barred)
         return false;
     switch ((int)((const struct in_method *)event)->method.id) {
     case METHOD_basic_ack:
@@ -92,7 +107,7 @@ static bool parking_overtakes(const struct channel *ch, const struct in_head *ev
 bool parking_holds(const struct channel *ch, const struct in_head *event)
 {
     const struct parking *p = &ch->parking;
-    if (p->why == PARK_NONE && p->events.n == 0)
+    if (p->why == PARK_NONE && p->for_memory.n == 0 && p->events.n == 0)
         return false;
     return p->why != PARK_MEMORY || !parking_overtakes(ch, event);
 }
@@ -130,14 +145,26 @@ static struct parked_event *parking_copy_publish(const struct in_publish *ev)
     return e;
 }
 
+/* At the end of what waits for memory, or of what has not been looked at. False when memory is out.
+ */
+static bool parking_push(struct parking *p, struct parked_event *e, bool for_memory)
+{
+    struct parked_event **place = fifo_push(for_memory ? &p->for_memory : &p->events);
+    if (place == NULL)
+        return false;
+    *place = e;
+    if (for_memory && e->head.kind == IN_METHOD && e->method.method.id == METHOD_tx_select)
+        p->barred = true;
+    return true;
+}
+
 void parking_keep(struct channel *ch, struct in_head *event)
 {
     struct parking *p = &ch->parking;
     struct parked_event *e = event->kind == IN_METHOD
                                  ? parking_copy_method((const struct in_method *)event)
                                  : parking_copy_publish((const struct in_publish *)event);
-    struct parked_event **place = e == NULL ? NULL : fifo_push(&p->events);
-    if (place == NULL) {
+    if (e == NULL || !parking_push(p, e, p->why == PARK_MEMORY)) {
         free(e);
         if (event->kind == IN_PUBLISH && ((struct in_publish *)event)->large != NULL)
             message_body_home(parking_core(ch), ((struct in_publish *)event)->large);
@@ -146,25 +173,93 @@ void parking_keep(struct channel *ch, struct in_head *event)
     }
     if (event->kind == IN_PUBLISH)
         ((struct in_publish *)event)->large = NULL;
-    *place = e;
     p->bytes += e->size;
     ch->session->parked_bytes += e->size;
     session_pace(ch->session);
 }
 
-/* Executes the event at the front, unless it must wait for memory after all. */
-static void parking_replay_front(struct channel *ch)
+/* ---- A channel's successor ---- */
+
+/* The first event opens the next channel of that number, or is a fault. */
+static void parking_hand_over_first(struct session *s, struct parked_event *e)
 {
-    struct parking *p = &ch->parking;
-    struct parked_event *e = *(struct parked_event **)fifo_front(&p->events);
-    if (e->head.kind == IN_PUBLISH && ch->state == CHANNEL_OPEN && parking_core(ch)->memory_high) {
-        parking_memory(ch);
+    if (e->head.kind == IN_METHOD) {
+        session_on_method(s, &e->method);
+    } else {
+        session_on_publish(s, &e->publish);
+        e->publish.large = NULL;
+    }
+    parking_free_event(s, e);
+}
+
+void parking_retire(struct channel *ch)
+{
+    struct session *s = ch->session;
+    uint16_t number = ch->number;
+    struct parking left = ch->parking;
+    fifo_init(&ch->parking.for_memory, sizeof(struct parked_event *));
+    fifo_init(&ch->parking.events, sizeof(struct parked_event *));
+    channel_retire(ch);
+    struct channel *next = NULL;
+    if (left.for_memory.n != 0 || left.events.n != 0) {
+        struct parked_event *e = parking_pop(left.for_memory.n != 0 ? &left.for_memory
+                                                                    : &left.events);
+        left.bytes -= e->size;
+        parking_hand_over_first(s, e);
+        next = s->state == SESSION_RUNNING ? session_channel(s, number) : NULL;
+    }
+    if (next == NULL) {
+        parking_drop(s, &left.for_memory);
+        parking_drop(s, &left.events);
         return;
     }
+    struct parking *p = &next->parking;
+    fifo_move(&p->for_memory, &left.for_memory);
+    fifo_move(&p->events, &left.events);
+    p->barred = left.barred;
+    p->bytes = left.bytes;
+    p->why = PARK_REPLAY;
+    list_push_back(&s->core->jobs, &p->in_jobs);
+}
+
+/* ---- Turns ---- */
+
+static void parking_execute(struct channel *ch, struct fifo *from)
+{
+    struct session *s = ch->session;
+    struct parked_event *e = parking_pop(from);
+    ch->parking.bytes -= e->size;
+    if (ch->parking.for_memory.n == 0)
+        ch->parking.barred = false;
     session_replay(ch, &e->head);
-    /* Executing may have retired the channel, and with it what waited. */
-    if (p->events.n != 0 && *(struct parked_event **)fifo_front(&p->events) == e)
-        parking_drop_front(ch);
+    parking_free_event(s, e);
+}
+
+/* Deals with the next event: executes it, or puts it behind those that wait for memory. Once one
+ * waits, every later one is looked at before the channel rests, so that those which may overtake do
+ * so in their own order. False when there is nothing to be done now. */
+static bool parking_step(struct channel *ch)
+{
+    struct parking *p = &ch->parking;
+    /* A channel that is ending drops its publishes: they need no memory. */
+    bool high = parking_core(ch)->memory_high && ch->state == CHANNEL_OPEN;
+    if (p->for_memory.n != 0 && !high) {
+        parking_execute(ch, &p->for_memory);
+        return true;
+    }
+    if (p->events.n == 0)
+        return false;
+    struct parked_event *e = parking_front(&p->events);
+    bool waits = high && (p->for_memory.n == 0 ? e->head.kind == IN_PUBLISH
+                                               : !parking_overtakes(ch, &e->head));
+    if (!waits) {
+        parking_execute(ch, &p->events);
+        return true;
+    }
+    if (!parking_push(p, e, true))
+        return false; /* without memory to move it, it waits where it is */
+    fifo_pop(&p->events);
+    return true;
 }
 
 void parking_run(struct channel *ch, unsigned *work)
@@ -182,14 +277,15 @@ void parking_run(struct channel *ch, unsigned *work)
     }
     p->why = PARK_NONE;
     list_remove(&p->in_jobs);
-    while (p->why == PARK_NONE && p->events.n != 0) {
+    while (p->why == PARK_NONE && (p->for_memory.n != 0 || p->events.n != 0)) {
         if (*work == 0) {
             p->why = PARK_REPLAY;
             list_push_back(&parking_core(ch)->jobs, &p->in_jobs);
             return;
         }
         --*work;
-        parking_replay_front(ch);
+        if (!parking_step(ch))
+            parking_memory(ch);
     }
     session_pace(ch->session);
 }

@@ -34,8 +34,10 @@ struct parking {
     enum park why;
     park_job job;
     void *state;
-    struct list in_jobs; /* in core.jobs or core.memory_parked */
-    struct fifo events;  /* struct parked_event * */
+    struct list in_jobs;    /* in core.jobs or core.memory_parked */
+    struct fifo for_memory; /* struct parked_event *: these wait for the memory limit … */
+    struct fifo events;     /* … and these, which came later, have not been looked at */
+    bool barred;            /* for_memory holds a tx.select */
     size_t bytes;
 };
 
@@ -56,6 +58,10 @@ bool parking_holds(const struct channel *ch, const struct in_head *event);
 
 /* Copies the event to the end of what waits. Takes a publish's large body. */
 void parking_keep(struct channel *ch, struct in_head *event);
+
+/* The client has confirmed that the channel is closed: retires it. The close-ok is the event at
+ * hand; what was parked behind it is for the next channel of that number. */
+void parking_retire(struct channel *ch);
 
 /* From the core's turn: runs the job's next slice, or tries again after memory has cleared; then
  * executes what waited, until the work is used up or the channel parks again. */

@@ -298,7 +298,8 @@ static void session_open_channel(struct session *s, uint16_t number, const struc
 static void session_method_faulted(struct channel *ch, const struct method *m)
 {
     if (m->id == METHOD_channel_close_ok) {
-        channel_retire(ch);
+        parking_retire(ch); /* `m` may be gone with it */
+        ;
     } else if (m->id == METHOD_channel_close) {
         struct method ok = {.id = METHOD_channel_close_ok};
         replies_method(ch, &ok, 0);
