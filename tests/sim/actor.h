@@ -31,6 +31,7 @@ enum role { ROLE_OWNER, ROLE_TRADER, ROLE_VANDAL, ROLE_JANITOR };
 
 /* What the janitor is there for. */
 enum chore {
+    CHORE_NONE,
     CHORE_FOUND, /* declare what traders share */
     CHORE_DRAIN, /* make room while others still wait for memory */
     CHORE_CLEAR  /* empty, check and delete everything */
@@ -57,6 +58,7 @@ struct expected {
     struct model_queue *queue;
     bool exact; /* least … most and message are known */
     uint32_t n_messages;
+    uint32_t n_most; /* whatever was on its way */
     uint32_t n_consumers;
     uint64_t message; /* of get: 0 = get-empty */
     bool no_ack;

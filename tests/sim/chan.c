@@ -65,14 +65,40 @@ struct sim_consumer *chan_consumer(struct chan *ch, unsigned id)
     return NULL;
 }
 
-/* Whatever can still be in the state of being served to `ch` on this queue. */
-static const struct sim_consumer *chan_consumer_on(const struct chan *ch,
-                                                   const struct model_queue *q)
+/* Is it, as far as anybody knows, being served from this queue? */
+static bool chan_consumes(const struct chan *ch, const struct model_queue *q)
 {
     for (int i = 0; i < CONSUMERS_MAX; i++)
         if (ch->consumers[i].state != CONSUMER_UNUSED && ch->consumers[i].queue == q)
-            return &ch->consumers[i];
-    return NULL;
+            return true;
+    return false;
+}
+
+/* Has it asked for a message that has not come? */
+static bool chan_gets(const struct chan *ch, const struct model_queue *q)
+{
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        if (e->id == METHOD_basic_get_ok && e->queue == q)
+            return true;
+    }
+    return false;
+}
+
+/* May messages of this queue be on their way to it that need no ack? */
+static bool chan_leaks(const struct chan *ch, const struct model_queue *q)
+{
+    for (int i = 0; i < CONSUMERS_MAX; i++) {
+        const struct sim_consumer *c = &ch->consumers[i];
+        if (c->state != CONSUMER_UNUSED && c->queue == q && c->no_ack)
+            return true;
+    }
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        if (e->id == METHOD_basic_get_ok && e->queue == q && e->no_ack)
+            return true;
+    }
+    return false;
 }
 
 static void chan_forget(struct chan *ch)
@@ -101,10 +127,11 @@ void chan_ending(struct chan *ch, enum chan_state state)
 
 /* ---- In order ---- */
 
-static void chan_end_place(const struct chan *ch, struct place *p)
+static void chan_end_place(const struct chan *ch, const struct model_queue *q, struct place *p)
 {
     bool held = p->holder == ch->uid;
     if (p->state == PLACE_OUT && held) {
+        p->doubtful |= q->leaky;
         p->state = PLACE_READY;
         p->seen = true;
         p->sure_cmd = 0;
@@ -121,18 +148,17 @@ void chan_ended(struct chan *ch)
     ch->executed = ch->cmd;
     for (size_t i = 0; i < w->model.queues.n; i++) {
         struct model_queue *q = model_queue_at(&w->model, i);
-        const struct sim_consumer *c = chan_consumer_on(ch, q);
         bool own = q->owner == ch->uid;
         if (own) {
             q->n_consumers = 0;
-            if (q->live && q->auto_delete && c != NULL) {
+            if (q->live && q->auto_delete && chan_consumes(ch, q)) {
                 q->live = false;
                 model_drop_queue_bindings(&w->model, q);
             }
         }
         for (size_t k = q->first; k < q->places.n; k++) {
             struct place *p = model_place(q, k);
-            chan_end_place(ch, p);
+            chan_end_place(ch, q, p);
             /* What a no-ack consumer was sent last may still be unread. */
             if (own && p->state == PLACE_READY) {
                 p->sure_cmd = 0;
@@ -147,8 +173,8 @@ void chan_ended(struct chan *ch)
 
 /* ---- Lost ---- */
 
-static void chan_lose_place(const struct chan *ch, const struct model_queue *q,
-                            const struct sim_consumer *consumer, struct place *p)
+static void chan_lose_place(const struct chan *ch, const struct model_queue *q, bool served,
+                            bool leaks, struct place *p)
 {
     bool held = p->holder == ch->uid;
     bool executed = p->settle_cmd <= ch->executed;
@@ -163,10 +189,10 @@ static void chan_lose_place(const struct chan *ch, const struct model_queue *q,
     }
     if (p->by == ch->uid && p->cmd > ch->executed && !p->seen)
         p->doubtful = true;
-    if (consumer != NULL && was_ready) {
+    if (was_ready && served)
         p->maybe_seen = true;
-        p->doubtful |= consumer->no_ack;
-    }
+    /* Also what another channel holds, for it may be ending: then it may have gone this way. */
+    p->doubtful |= leaks || q->leaky;
     if (p->purge_cmd != 0 && q->owner == ch->uid) {
         if (p->purge_cmd <= ch->executed && p->state == PLACE_READY)
             p->state = PLACE_GONE;
@@ -178,9 +204,11 @@ static void chan_lose_place(const struct chan *ch, const struct model_queue *q,
 static void chan_lose_queue(const struct chan *ch, struct model_queue *q)
 {
     bool own = q->owner == ch->uid;
-    const struct sim_consumer *consumer = chan_consumer_on(ch, q);
+    bool leaks = chan_leaks(ch, q);
+    bool served = chan_consumes(ch, q) || chan_gets(ch, q);
+    q->leaky |= leaks;
     for (size_t i = q->first; i < q->places.n; i++)
-        chan_lose_place(ch, q, consumer, model_place(q, i));
+        chan_lose_place(ch, q, served, leaks, model_place(q, i));
     if (!own)
         return;
     bool ended = !q->live && q->end_cmd <= ch->executed;

@@ -58,6 +58,12 @@ bool chan_knows(const struct chan *ch, const struct model_queue *q)
     for (int i = 0; i < CONSUMERS_MAX; i++)
         if (ch->consumers[i].state != CONSUMER_UNUSED && ch->consumers[i].queue == q)
             return false;
+    /* What a get will fetch that was sent while something was in flight shows when it comes. */
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        if (e->id == METHOD_basic_get_ok && e->queue == q && !e->exact)
+            return false;
+    }
     return true;
 }
 
@@ -75,11 +81,13 @@ void chan_declare(struct chan *ch, struct model_queue *q, bool passive)
                          .queue = q,
                          .exact = chan_knows(ch, q),
                          .n_messages = (uint32_t)model_n_ready(q),
+                         .n_most = (uint32_t)model_n_most(q),
                          .n_consumers = (uint32_t)q->n_consumers};
     /* The second declare of a queue changes nothing, so it waits for nothing. */
     if (!passive && !q->declared && q->durable && !q->exclusive)
         e.batch = world_batch(chan_world(ch));
     q->declared = true;
+    trace(q->name, ch->actor->conn, ch->number, q->durable, q->exclusive + 2u * q->auto_delete);
     chan_command(ch, &m, &e);
 }
 
@@ -106,6 +114,7 @@ void chan_purge(struct chan *ch, struct model_queue *q)
 
 static void chan_end_queue(struct chan *ch, struct model_queue *q, uint64_t cmd)
 {
+    trace(q->name, ch->actor->conn, ch->number, cmd, 0);
     q->live = false;
     q->end_cmd = cmd;
     model_drop_queue_bindings(&chan_world(ch)->model, q);
@@ -286,10 +295,11 @@ void chan_qos(struct chan *ch, uint16_t n, bool global)
 static void chan_settled(struct chan *ch, const struct outstanding *o, bool requeue, uint64_t cmd)
 {
     struct place *p = model_place(o->queue, model_find_place(o->queue, o->message));
-    ASSERT(p->state == PLACE_OUT && p->holder == ch->uid);
     struct sim_consumer *c = chan_consumer(ch, o->consumer);
     if (c != NULL)
         c->n_out--;
+    if (p->state != PLACE_OUT || p->holder != ch->uid)
+        return; /* the broker has dropped this connection and given the message to another */
     p->settle_cmd = cmd;
     if (!requeue || (!o->queue->live && !o->queue->shared)) {
         p->state = PLACE_SETTLING;
@@ -298,6 +308,7 @@ static void chan_settled(struct chan *ch, const struct outstanding *o, bool requ
     p->state = PLACE_READY;
     p->seen = true;
     p->sure_cmd = cmd;
+    p->doubtful |= o->queue->leaky;
 }
 
 void chan_settle(struct chan *ch, size_t i, bool multiple, enum how how)
@@ -353,12 +364,16 @@ static bool chan_commit_item(struct chan *ch, const struct tx_item *item, uint64
 {
     const struct model *model = &chan_world(ch)->model;
     bool disk = chan_goes_to_disk(model_message(model, item->message)->persistent, &item->queues);
+    size_t n = 0;
     for (size_t i = 0; i < item->queues.n; i++) {
         struct model_queue *q = *(struct model_queue **)deque_at(&item->queues, i);
-        if (q->live)
-            model_add_place(q, item->message, ch->uid, cmd);
+        if (!q->live)
+            continue;
+        model_add_place(q, item->message, ch->uid, cmd)->doubtful = q->leaky;
+        n++;
     }
-    if (item->queues.n == 0 && item->mandatory)
+    /* Its queues may have been deleted since it was published. */
+    if (n == 0 && item->mandatory)
         chan_owe_return(ch, item->message);
     return disk;
 }

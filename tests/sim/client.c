@@ -192,9 +192,11 @@ static bool client_next(struct client *c)
     uint8_t end;
     struct span payload;
     struct span rest = in;
-    if (in.size >= 8 && memcmp(in.at, "AMQP", 4) == 0) {
-        buf_consume(&c->in, 8); /* the answer to a protocol header that it does not speak */
-        return true;
+    if (in.size != 0 && in.at[0] == 'A') {
+        /* The answer to a protocol header that it does not speak. */
+        if (in.size >= sizeof(WIRE_PROTOCOL_HEADER))
+            buf_consume(&c->in, sizeof(WIRE_PROTOCOL_HEADER));
+        return in.size >= sizeof(WIRE_PROTOCOL_HEADER);
     }
     if (!take_u8(&rest, &type) || !take_u16(&rest, &channel) || !take_u32(&rest, &size))
         return false;

@@ -85,8 +85,9 @@ static void janitor_check_empty(const struct model_queue *q)
     for (size_t i = q->first; i < q->places.n; i++) {
         const struct place *p = model_place(q, i);
         bool there = (p->state == PLACE_READY || p->state == PLACE_OUT) && !p->doubtful;
-        EXPECT(!there, "message %llu is lost from queue %s", (unsigned long long)p->message,
-               q->name);
+        EXPECT(!there, "message %llu is lost from queue %s; channel %u had it, %s",
+               (unsigned long long)p->message, q->name, p->holder,
+               p->state == PLACE_OUT ? "and has it" : "and gave it back");
     }
 }
 
@@ -133,6 +134,7 @@ void janitor_step(struct chan *ch)
     if (ch->state != CHAN_OPEN || ch->expected.n != 0)
         return;
     switch (ch->actor->chore) {
+    case CHORE_NONE: break;
     case CHORE_FOUND:
         if (ch->stage++ == 0)
             janitor_found(ch);

@@ -46,6 +46,7 @@ struct loop {
     size_t capacity;
     bool waiting;
     bool woken;
+    bool turning; /* its sockets are being visited: none is freed */
     loop_on_accept *on_accept;
     void *accept_arg;
 };
@@ -92,9 +93,12 @@ enum err loop_new(struct loop **out)
     return OK;
 }
 
+/* Frees a socket that both ends have let go of. */
 static void socket_free(struct peer *p)
 {
     struct loop *l = p->socket.loop;
+    if (l->turning || !p->socket.broker_gone || !p->socket.client_gone)
+        return;
     size_t i = 0;
     while (l->sockets[i] != p)
         i++;
@@ -114,7 +118,7 @@ void loop_free(struct loop *l)
     net_now->loops[i] = net_now->loops[--net_now->n_loops];
     while (l->n != 0) {
         /* A client may still hold its end: it must have let go before the loop is freed. */
-        ASSERT(l->sockets[0]->socket.client_gone);
+        ASSERT(l->sockets[0]->socket.client_gone && l->sockets[0]->socket.broker_gone);
         socket_free(l->sockets[0]);
     }
     free(l->sockets);
@@ -123,7 +127,7 @@ void loop_free(struct loop *l)
 
 static bool socket_is_readable(const struct loop_socket *s)
 {
-    return s->wants_read && (s->reset || s->in.ended || buf_span(&s->in.bytes).size != 0);
+    return s->reset || s->in.ended || (s->wants_read && buf_span(&s->in.bytes).size != 0);
 }
 
 static bool socket_is_writable(const struct loop_socket *s)
@@ -155,6 +159,7 @@ void loop_turn(struct loop *l, uint64_t timeout_ns)
     size_t n = l->n;
     size_t start = n == 0 ? 0 : rng_below(r, n);
     /* A loop that waits would not return without an event; one that polls may see only some. */
+    l->turning = true;
     bool all = timeout_ns != 0 || rng_below(r, 4) != 0;
     for (size_t i = 0; i < n; i++) {
         struct loop_socket *s = &l->sockets[(start + i) % n]->socket;
@@ -162,6 +167,7 @@ void loop_turn(struct loop *l, uint64_t timeout_ns)
             continue;
         if (!s->accepted) {
             s->accepted = true;
+            net_now->n_waiting--;
             l->on_accept(l->accept_arg, s, s->loopback);
         } else {
             s->on_ready(s->arg, socket_is_readable(s), socket_is_writable(s));
@@ -169,6 +175,9 @@ void loop_turn(struct loop *l, uint64_t timeout_ns)
     }
     l->waiting = false;
     l->woken = false;
+    l->turning = false;
+    for (size_t i = l->n; i-- != 0;)
+        socket_free(l->sockets[i]);
 }
 
 void loop_about_to_wait(struct loop *l)
@@ -277,8 +286,7 @@ void loop_close(struct loop_socket *s)
     if (unread != 0 && rng_below(&net_now->rng, 2) == 0)
         buf_consume(&s->out.bytes, buf_span(&s->out.bytes).size);
     buf_consume(&s->in.bytes, unread);
-    if (s->client_gone)
-        socket_free(p);
+    socket_free(p);
 }
 
 /* ---- The client's end ---- */
@@ -298,6 +306,7 @@ struct peer *peer_connect(struct loop *l, bool loopback, enum net_pace pace, siz
     p->socket.out.capacity = capacity;
     l->sockets[l->n++] = p;
     net_now->n_sockets++;
+    net_now->n_waiting++;
     return p;
 }
 
@@ -359,6 +368,5 @@ void peer_close(struct peer *p)
     struct loop_socket *s = &p->socket;
     s->in.ended = true;
     s->client_gone = true;
-    if (s->broker_gone)
-        socket_free(p);
+    socket_free(p);
 }

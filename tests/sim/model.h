@@ -64,8 +64,9 @@ struct model_queue {
     bool shared; /* several channels touch it */
     bool live;   /* false once its end was commanded */
     bool server_named;
-    bool declared;       /* its first declare was sent */
-    bool orphaned;       /* its owner was lost: the janitor looks after it */
+    bool declared; /* its first declare was sent */
+    bool orphaned; /* its owner was lost: the janitor looks after it */
+    bool leaky;    /* a consumer that need not ack was lost, and the broker may still serve it */
     bool unseen_returns; /* messages nobody has seen may have been requeued */
     uint32_t owner;      /* channel; 0 = shared or orphaned */
     uint32_t actor;      /* of the owner */

@@ -25,6 +25,7 @@ struct net {
     struct loop **loops;
     size_t n_loops;
     size_t n_sockets; /* not yet closed by the broker */
+    size_t n_waiting; /* of these, not yet accepted */
     bool hurry;       /* nothing is cut any more */
     uint64_t moved;   /* bytes that the broker's side has taken or given */
 };

@@ -402,7 +402,8 @@ static void owner_mode(struct chan *ch)
     struct expected e = {.id = METHOD_confirm_select_ok};
     if (ch->tx || ch->confirm)
         return;
-    if (owner_chance(ch, 2)) {
+    /* In a transaction nothing overtakes: what waits for memory could wait for its own acks. */
+    if (owner_chance(ch, 2) || owner_world(ch)->plan.memory_limit != 0) {
         ch->confirm = true;
     } else {
         m.id = METHOD_tx_select;
@@ -449,6 +450,8 @@ static void owner_err(struct chan *ch)
                                                       .passive = true};
         break;
     case 1:
+        if (owner_world(ch)->plan.memory_limit != 0)
+            return; /* it would overtake publishes that wait for memory, and they would be lost */
         m.id = METHOD_basic_ack;
         m.basic_ack.delivery_tag = ch->last_tag + 100000;
         code = 406;
@@ -540,6 +543,8 @@ static bool owner_land(struct chan *ch)
         if (c->state != CONSUMER_UNUSED)
             return false;
     }
+    if (ch->out.n != 0 && owner_world(ch)->plan.memory_limit != 0)
+        chan_settle(ch, ch->out.n - 1, false, HOW_ACK);
     if (ch->expected.n != 0 || ch->confirms.n != 0)
         return false;
     if (ch->tx && (ch->tx_items.n != 0 || ch->out.n != 0)) {
