@@ -132,6 +132,8 @@ def slow_handshake(context, channel):
     tune = codec.encode_frame(1, 0, codec.encode_method("connection.tune-ok", {}))
     early = codec.encode_frame(1, 1, codec.encode_method("basic.qos", {}))
     options = context.pick((
+        {"tune": context.pick(((0, 131072, 0), (2048, 131072, 0), (2047, 0, 0),
+                               (2047, 131073, 0), (2047, 4095, 0)))},
         {"mechanism": "OTHER"}, {"mechanism": ""}, {"response": b"guest"}, {"response": b""},
         {"response": b"\0guest\0wrong", "capabilities": FEW_CAPABILITIES},
         {"mechanism": "AMQPLAIN", "response": b"\x01aU"},

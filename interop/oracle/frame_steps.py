@@ -48,6 +48,7 @@ def misplaced_frame(context, channel):
         (RawFrame(1, PUBLISH), RawFrame(1, PUBLISH)), (RawFrame(1, PUBLISH), body),
         (RawFrame(1, PUBLISH), header(3), header(3)), (RawFrame(1, QOS), header(3)),
         (RawFrame(1, PUBLISH), header(3), body, RawFrame(3, b"")),
+        (RawFrame(1, PUBLISH), header(3), RawFrame(3, b"abcd")),
         (RawFrame(1, PUBLISH), header(0), RawFrame(3, b"")), (RawFrame(8, b""),),
         (RawFrame(1, PUBLISH), RawFrame(8, b"")),
         (RawFrame(1, PUBLISH), RawFrame(1, codec.encode_method("channel.close", {}))),
@@ -94,6 +95,14 @@ def broken_table(context, channel):
     bytes_of_header = struct.pack(">HHQH", 60, 0, 2, flags) + data
     return (Call("basic.publish", {"routing_key": "nowhere"},
                  Content({}, b"hi", header=bytes_of_header)),)
+
+
+def unknown_method(context, channel):
+    """A method that no table has, on a channel or on none."""
+    forget(context, channel[0])
+    ids = context.pick(((99, 10), (50, 99), (0, 0), (60, 0), (65535, 65535), (70, 10)))
+    number = context.pick((channel[1], 0))
+    return Step(channel[0], number, (RawFrame(1, struct.pack(">HH", *ids)),))
 
 
 def unusual_bits(_context, _channel):

@@ -15,7 +15,7 @@ from values import Context
 FATAL = (channel_steps.close_connection, channel_steps.drop_connection,
          channel_steps.refused_channel_call, channel_steps.misuse, frame_steps.broken_frame,
          frame_steps.misplaced_frame, frame_steps.unfinished_content,
-         frame_steps.broken_arguments, frame_steps.broken_table)
+         frame_steps.broken_arguments, frame_steps.broken_table, frame_steps.unknown_method)
 
 # weight, what makes the step, the feature it needs
 STEPS = (
@@ -38,7 +38,8 @@ STEPS = (
     (0.7, frame_steps.misplaced_frame, "broken_frames"),
     (0.4, frame_steps.unfinished_content, "broken_frames"),
     (0.4, frame_steps.broken_arguments, "broken_frames"),
-    (0.4, frame_steps.broken_table, "broken_tables"), (0.2, frame_steps.unusual_bits, None),
+    (0.4, frame_steps.broken_table, "broken_tables"),
+    (0.2, frame_steps.unknown_method, "misuse"), (0.2, frame_steps.unusual_bits, None),
 )
 
 # Each session leans towards one side of the protocol: what these make is more likely in it.
@@ -64,6 +65,7 @@ class Session(NamedTuple):
     queues: tuple
     exchanges: tuple
     internal: tuple
+    features: frozenset
 
 
 def make_session(seed, n_steps, features):
@@ -90,7 +92,7 @@ def make_session(seed, n_steps, features):
                    (*context.queue_pool, *(context.prefix + name for name in extra)),
                    (*context.exchange_pool, context.prefix + "fresh"),
                    tuple(name for name, plan in context.exchange_plans.items()
-                         if plan["internal"]))
+                         if plan["internal"]), features)
 
 
 def weighted_makers(context):

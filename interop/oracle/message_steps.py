@@ -35,7 +35,10 @@ def refused_property(context, call):
         choices.append({"headers": [(context.pick(("CC", "BCC")), *context.pick(NOT_STRINGS))]})
     if context.has("direct_reply_to"):
         choices.append({"reply_to": "amq.rabbitmq.reply-to"})
-    return call._replace(content=Content(context.pick(choices), b"refused"))
+    properties = context.pick(choices)
+    if context.has("duplicate_keys"):
+        properties = {**properties, **context.pick(choices)}
+    return call._replace(content=Content(properties, b"refused"))
 
 
 def consume(context, channel):

@@ -10,11 +10,11 @@ opened again when a later step wants them, so a session survives its own errors.
 import codec
 import methods
 from fold import Folder
-from handshake import close_politely, connect, handshake_only, send_method
+from handshake import close_politely, connect, handshake_only
 from link import LinkSilent
-from prodder import Prodder
+from prodder import Prodder, ask_own_queues, open_channel
 from receiver import BARRIER, END_DEADLINE_S, TROUBLE, Receiver
-from records import Channel, Connection
+from records import Connection
 from steps import (Call, ConnectOptions, DeliveryTag, Drop, GeneratedQueue, GeneratedTag, Handshake,
                    RawBytes, RawFrame)
 
@@ -77,12 +77,8 @@ class Player:
         """Opens the connection and the channel of a step if they are not open."""
         if connection.link is None:
             connect(self.receiver, connection, self.port)
-        if connection.link is not None and not connection.channel(number).open:
-            channel = connection.channels[number] = Channel()
-            channel.open = True
-            send_method(connection, number, "channel.open", {})
-            self.receiver.await_replies(connection, number, 1)
-        return connection.link is not None and connection.channel(number).open
+        return connection.link is not None and open_channel(self.receiver, connection,
+                                                            number).open
 
     def perform(self, connection, step):
         """Sends everything a step consists of, then waits for its direct replies."""
@@ -148,11 +144,17 @@ class Player:
             fields["delivery_tag"], multiple = found
             if "multiple" in fields:
                 fields["multiple"] = multiple
-        return None if self.settles_entangled(channel.tags, operation.name, fields) else fields
+        return None if self.is_left_out(channel, operation.name, fields) else fields
 
-    @staticmethod
-    def settles_entangled(tags, name, fields):
-        """Whether a call settles deliveries together of which nobody knows the order."""
+    def is_left_out(self, channel, name, fields):
+        """Whether a call would do what brokers may do differently: settle deliveries together of
+        which nobody knows the order, or limit consumers that have nothing to settle."""
+        tags = channel.tags
+        if "limited_auto_ack" not in self.session.features:
+            if name == "basic.consume" and channel.limited and fields.get("no_ack"):
+                return True
+            if name == "basic.qos" and fields.get("global") and any(channel.no_ack_of.values()):
+                return True
         if name in ("basic.recover", "basic.recover-async"):
             return bool(fields.get("requeue")) and tags.are_entangled(tags.outstanding)
         return bool(fields.get("multiple")) and tags.are_entangled(
@@ -188,6 +190,7 @@ class Player:
         while n_quiet < self.quiet_rounds_needed(step) and n_rounds < ROUNDS_MAX:
             if self.quiet_rounds_needed(step) > 1:
                 self.guarded(self.prodder.prod)
+                ask_own_queues(self.receiver, self.connections)
             n_quiet = n_quiet + 1 if self.barrier_round() == 0 else 0
             n_rounds += 1
         if n_rounds == ROUNDS_MAX:
@@ -312,6 +315,8 @@ def expect_effects(channel, operation, fields):
                             channel.transactional)
     elif name in ("basic.recover", "basic.recover-async") and fields.get("requeue"):
         channel.tags.requeue_all()
+    elif name == "basic.qos":
+        channel.limited = channel.limited or bool(fields.get("global"))
     elif name == "queue.declare" and not fields.get("nowait"):
         channel.declares.append(bool(fields.get("exclusive")))
     elif name == "basic.get":

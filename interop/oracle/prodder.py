@@ -3,19 +3,58 @@
 
 In RabbitMQ a queue is a process of its own, which may wait for a file while its channels already
 answer. A passive declare has to be answered by that process, so one for every queue that is known
-to exist, from a connection of its own, is part of a round of the barrier.
+to exist is part of a round of the barrier. It comes from a connection beside the session; exclusive
+queues, which answer only their owner, are asked on a channel of its own of that connection.
 """
 
 import time
 
 import codec
 from handshake import close_politely, connect, send_method
-from receiver import Receiver
+from receiver import ASIDE, TROUBLE, Receiver
 from records import Channel, Connection
 from steps import ConnectOptions
 
-
 GONE_DEADLINE_S = 2.0
+
+
+def open_channel(receiver, connection, number):
+    """The record of a channel, which is opened if it is not open."""
+    if not connection.channel(number).open:
+        channel = connection.channels[number] = Channel()
+        channel.open = True
+        send_method(connection, number, "channel.open", {})
+        receiver.await_replies(connection, number, 1)
+    return connection.channel(number)
+
+
+def ask_queues(receiver, connection, number, names):
+    """Has every queue of these names answer, in one round trip. A queue that is gone, or is locked
+    by its owner, is taken out of the list: it is not asked again until it is declared anew."""
+    left = list(names)
+    while left and connection.link is not None:
+        channel = open_channel(receiver, connection, number)
+        before = channel.n_replies
+        if connection.link is None:
+            break
+        connection.link.send(b"".join(codec.encode_frame(
+            codec.FRAME_METHOD, number,
+            codec.encode_method("queue.declare", {"queue": name, "passive": 1})) for name in left))
+        receiver.await_replies(connection, number, before + len(left))
+        if channel.open or connection.link is None:
+            break
+        n_answered = channel.n_replies - before
+        names.remove(left[n_answered])
+        left = left[n_answered + 1:]
+
+
+def ask_own_queues(receiver, connections):
+    """Has the exclusive queues of the session's connections answer."""
+    for connection in connections:
+        try:
+            ask_queues(receiver, connection, ASIDE, connection.exclusive_queues)
+        except TROUBLE as error:
+            receiver.trouble(connection, error)
 
 
 class Prodder:
@@ -39,23 +78,11 @@ class Prodder:
         self.n_generated = len(names)
 
     def prod(self):
-        """Asks every known queue, one round trip for all; a queue that is gone, or is locked by
-        its owner, is not asked again until it is declared anew."""
-        names = list(self.names)
-        while names:
-            channel = self.ready()
-            before = channel.n_replies
-            payloads = [codec.encode_method("queue.declare", {"queue": name, "passive": 1})
-                        for name in names]
-            self.connection.link.send(b"".join(
-                codec.encode_frame(codec.FRAME_METHOD, 1, payload) for payload in payloads))
-            self.receiver.await_replies(self.connection, 1, before + len(names))
-            if channel.open:
-                break
-            n_answered = channel.n_replies - before
-            self.names.remove(names[n_answered])
-            names = names[n_answered + 1:]
-        self.receiver.take_events()
+        """Asks every known queue."""
+        if self.names:
+            self.ready()
+            ask_queues(self.receiver, self.connection, 1, self.names)
+            self.receiver.take_events()
 
     def has_exchange(self, name):
         """Whether an exchange exists."""
@@ -86,12 +113,7 @@ class Prodder:
         """The open channel of the connection."""
         if self.connection.link is None:
             connect(self.receiver, self.connection, self.port)
-        if not self.connection.channel(1).open:
-            channel = self.connection.channels[1] = Channel()
-            channel.open = True
-            send_method(self.connection, 1, "channel.open", {})
-            self.receiver.await_replies(self.connection, 1, 1)
-        return self.connection.channel(1)
+        return open_channel(self.receiver, self.connection, 1)
 
     def close(self):
         """Ends the connection."""

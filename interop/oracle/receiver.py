@@ -13,6 +13,9 @@ BARRIER_ECHO = codec.encode_method("channel.flow-ok", {"active": 1})
 CLOSE_OK = codec.encode_frame(1, 0, codec.encode_method("connection.close-ok", {}))
 END_DEADLINE_S = 5.0
 
+# What happens on this channel is not part of the session.
+ASIDE = 7
+
 # After these a broker may keep the connection for seconds, so that the client reads the close.
 LINGERS = (501, 502, 505)
 
@@ -42,6 +45,8 @@ class Receiver:
         """Writes down an event, or a remark of the player's own, for a channel."""
         if isinstance(event, str):
             event = Event(event)
+        if number == ASIDE:
+            return event
         key = (connection.slot, number)
         self.events.setdefault(key, []).append(event)
         self.channel_of[key] = connection.channel(number)

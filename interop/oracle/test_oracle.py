@@ -200,6 +200,17 @@ class SessionTest(unittest.TestCase):
                 self.assertEqual(len(session.steps), 60)
                 self.assertTrue(all(show_step(step) for step in session.steps))
 
+    def test_every_feature_changes_what_sessions_do(self):
+        chosen = features.chosen()
+        usual = [make_session(seed, 60, chosen).steps for seed in range(30)]
+        for name in features.NAMES:
+            other = chosen.symmetric_difference({name})
+            changed = [make_session(seed, 60, other).steps for seed in range(30)]
+            if name in features.DECIDED_WHILE_PLAYING:
+                self.assertEqual(usual, changed, name)
+            else:
+                self.assertNotEqual(usual, changed, name)
+
     def test_an_unknown_feature_is_refused(self):
         with self.assertRaises(ValueError):
             features.chosen(enable=["no_such_feature"])

@@ -50,8 +50,14 @@ def declare_server_named(context):
 
 def changed_queue(context, fields):
     """One way in which a declaration may differ from the plan, or be wrong."""
+    if context.has("queue_type_refusals") and context.chance(0.3):
+        return refused_queue_type(context)
     rows = fields["arguments"]
     wrong = context.bad_argument()
+    if context.has("duplicate_keys") and context.chance(0.3):
+        return {"arguments": context.pick(([*rows, wrong, context.bad_argument()],
+                                           [wrong, (wrong[0], "I", 5)],
+                                           [(wrong[0], "I", 5), wrong]))}
     replaced = [row for row in rows if row[0] != wrong[0]]
     return context.pick((
         {"durable": 1 - fields["durable"]}, {"exclusive": 1 - fields["exclusive"]},
@@ -65,6 +71,18 @@ def changed_queue(context, fields):
         {"queue": context.pick(("amq.mine", "amq.")), "arguments": rows},
         {"queue": "\r" + fields["queue"] + "\n"}, {"queue": context.prefix + "é"},
         {"queue": GeneratedQueue(0)}, {"reserved_1": 77}))
+
+
+def refused_queue_type(context):
+    """A quorum or stream queue with something that such queues cannot have."""
+    kind = ("x-queue-type", "S", context.pick(("quorum", "stream")))
+    durable = {"queue": f"{context.prefix}fresh", "durable": 1, "exclusive": 0, "auto_delete": 0,
+               "arguments": [kind]}
+    return {**durable, **context.pick((
+        {"durable": 0}, {"exclusive": 1}, {"auto_delete": 1}, {"queue": ""},
+        {"arguments": [kind, ("x-max-priority", "I", 5)]},
+        {"arguments": [kind, ("x-queue-mode", "S", "lazy")]},
+        {"arguments": [kind, ("x-expires", "S", "abc")]}))}
 
 
 def changed_value(context, rows):

@@ -216,6 +216,12 @@ class Context:
             rows.append(("x-match", "S", self.pick(("foo", "ALL", "", "all "))))
         elif dice < 0.74:
             rows.append(("x-match", *self.pick(NOT_STRINGS)))
+        return self.with_duplicates(rows)
+
+    def with_duplicates(self, rows):
+        """The rows, with a key repeated now and then."""
+        if rows and self.has("duplicate_keys") and self.chance(0.2):
+            return [*rows, (self.pick(rows)[0], *self.pick(HEADER_VALUES))]
         return rows
 
     # -- messages ---------------------------------------------------------------------------
@@ -226,7 +232,8 @@ class Context:
             rows = [(f"k{index}", *value) for index, value in enumerate(EVERY_TYPE)]
             self.random.shuffle(rows)
             return rows[:self.random.randint(0, len(rows))]
-        return [(key, *self.pick(HEADER_VALUES)) for key in HEADER_KEYS if self.chance(0.5)]
+        return self.with_duplicates([(key, *self.pick(HEADER_VALUES)) for key in HEADER_KEYS
+                                     if self.chance(0.5)])
 
     def properties(self):
         """Properties of a message that no broker objects to."""
