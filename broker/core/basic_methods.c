@@ -140,6 +140,12 @@ const struct reply *on_basic_get(struct channel *ch, const struct method *m, str
     const struct reply *bad = channel_queue(ch, m->basic_get.queue, &q, f);
     if (bad != NULL)
         return bad;
+    if (channel_awaits_queue(ch, q))
+        return NULL;
+    if (!output_has_room(ch->session)) {
+        parking_output(ch);
+        return NULL;
+    }
     if (queue_n_ready(q) != 0)
         return basic_get_ok(ch, q, m->basic_get.no_ack, f);
     struct method empty = {.id = METHOD_basic_get_empty};

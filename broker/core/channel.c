@@ -27,6 +27,7 @@ enum err channel_new(struct channel **out, struct session *s, uint16_t number)
     replies_init(&ch->replies);
     parking_init(&ch->parking);
     unsettled_init(&ch->unsettled);
+    holds_init(&ch->holds);
     map_init(&ch->consumers);
     list_init(&ch->consumer_list);
     list_init(&ch->waiting);
@@ -64,7 +65,7 @@ void channel_free(struct channel *ch)
     parking_fini(ch);
     replies_drop_all(ch);
     replies_fini(&ch->replies);
-    ASSERT(list_empty(&ch->consumer_list) && ch->tx == NULL);
+    ASSERT(list_empty(&ch->consumer_list) && ch->tx == NULL && list_empty(&ch->holds.held));
     unsettled_fini(&ch->unsettled);
     map_fini(&ch->consumers);
     route_cache_free(ch->routes);
@@ -79,10 +80,11 @@ bool channel_release_some(struct channel *ch, unsigned *work)
     tx_free(ch);
     for (struct list *node; *work != 0 && (node = list_first(&ch->consumer_list)) != NULL; --*work)
         consumer_cancel(CONTAINER_OF(node, struct consumer, in_channel));
+    hold_begin(ch, ch->unsettled.n, *work);
     for (; *work != 0 && ch->unsettled.n != 0; --*work)
         if (settle_entry(ch, unsettled_first(&ch->unsettled), SETTLE_REQUEUE) != OK)
             return false; /* out of memory: the next turn tries again */
-    return list_empty(&ch->consumer_list) && ch->unsettled.n == 0;
+    return list_empty(&ch->consumer_list) && ch->unsettled.n == 0 && hold_release_some(ch, work);
 }
 
 static bool channel_fail_job(struct channel *ch, void *state, unsigned *work)
@@ -127,6 +129,14 @@ const struct reply *channel_queue(const struct channel *ch, struct span name, st
     if (*out == NULL)
         return fault_set(f, REPLY_NOT_FOUND, "no " QUEUE_TEXT, SPAN_FMT(name), SPAN_FMT(v->name));
     return queue_check_owner(*out, ch->session, f);
+}
+
+bool channel_awaits_queue(struct channel *ch, struct queue *q)
+{
+    if (queue_rest(q))
+        return false;
+    parking_again(ch);
+    return true;
 }
 
 const struct reply *channel_set_last_queue(struct channel *ch, struct span name, struct fault *f)

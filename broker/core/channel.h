@@ -11,6 +11,7 @@
 #ifndef BROKER_CORE_CHANNEL_H
 #define BROKER_CORE_CHANNEL_H
 
+#include "broker/core/hold.h"
 #include "broker/core/parking.h"
 #include "broker/core/replies.h"
 #include "broker/core/unsettled.h"
@@ -41,6 +42,7 @@ struct channel {
 
     uint64_t last_tag; /* delivery tag handed out last */
     struct unsettled unsettled;
+    struct holds holds;         /* of a settlement in slices */
     struct map consumers;       /* by tag */
     struct list consumer_list;  /* the same, in order */
     struct list waiting;        /* consumers held back by the channel's prefetch */
@@ -86,6 +88,10 @@ const struct reply *channel_queue_name(const struct channel *ch, struct span *na
 /* Resolves, finds and checks exclusivity: 404 or 405. */
 const struct reply *channel_queue(const struct channel *ch, struct span name, struct queue **out,
                                   struct fault *f);
+
+/* For a method that looks at the messages of a queue: must it wait until the queue is at rest? Then
+ * it is tried again, and the handler returns NULL without having changed anything. */
+bool channel_awaits_queue(struct channel *ch, struct queue *q);
 
 /* Remembers the queue declared last. ERR_NOMEM → RESOURCE_ERROR. */
 const struct reply *channel_set_last_queue(struct channel *ch, struct span name, struct fault *f);

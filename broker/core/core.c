@@ -54,21 +54,33 @@ enum err core_new(struct core **out, const struct core_options *options, struct 
     return OK;
 }
 
-/* Lets go of a session as if its socket had gone, all at once. */
-static void core_drop_session(struct session *s)
+/* A round of letting go of a session as if its socket had gone. One may wait for what another has
+ * still to give back. */
+static void core_drop_some(struct session *s)
 {
-    struct core *core = s->core;
+    unsigned work = TURN_WORK_MAX;
+    LIST_EACH(&s->channel_list, node)
+        parking_run(CONTAINER_OF(node, struct channel, in_session), &work);
     if (!s->released)
-        session_on_closed(s);
-    s->orders_due |= BIT(ORDER_RELEASED);
-    while (!s->released) {
-        unsigned work = TURN_WORK_MAX;
-        LIST_EACH(&s->channel_list, node)
-            parking_run(CONTAINER_OF(node, struct channel, in_session), &work);
         session_teardown_some(s, &work);
+    core_free_retired(s->core);
+    if (s->released)
+        session_free(s);
+}
+
+static void core_drop_sessions(struct core *core)
+{
+    LIST_EACH(&core->sessions, node) {
+        struct session *s = CONTAINER_OF(node, struct session, in_core);
+        if (!s->socket_gone)
+            session_on_closed(s);
+        s->orders_due |= BIT(ORDER_RELEASED); /* nobody takes it: the session is freed here */
     }
-    core_free_retired(core);
-    session_free(s);
+    while (!list_empty(&core->sessions)) {
+        core->work = TURN_WORK_MAX;
+        LIST_EACH(&core->sessions, node)
+            core_drop_some(CONTAINER_OF(node, struct session, in_core));
+    }
 }
 
 void core_free(struct core *core)
@@ -76,8 +88,7 @@ void core_free(struct core *core)
     if (core == NULL)
         return;
     core_free_retired(core);
-    for (struct list *node; (node = list_first(&core->sessions)) != NULL;)
-        core_drop_session(CONTAINER_OF(node, struct session, in_core));
+    core_drop_sessions(core);
     for (uint32_t i = 0; i < slots_end(&core->queues); i++) {
         uint32_t generation;
         struct queue *q = slots_at_index(&core->queues, i, &generation);

@@ -84,6 +84,7 @@ void output_sent(struct session *s, uint64_t contents)
         return;
     for (struct list *node; (node = list_pop_front(&s->waiting)) != NULL;)
         consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
+    parking_wake_output(s);
 }
 
 void output_drop(struct session *s)

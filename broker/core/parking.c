@@ -62,10 +62,12 @@ static void parking_drop(struct session *s, struct fifo *events)
 void parking_fini(struct channel *ch)
 {
     struct parking *p = &ch->parking;
+    if (p->again != NULL)
+        parking_free_event(ch->session, p->again);
+    p->again = NULL;
     parking_drop(ch->session, &p->for_memory);
     parking_drop(ch->session, &p->events);
     list_remove(&p->in_jobs);
-    p->bytes = 0;
     p->why = PARK_NONE;
 }
 
@@ -81,12 +83,43 @@ void parking_job(struct channel *ch, park_job job, void *state)
     list_push_back(&parking_core(ch)->jobs, &p->in_jobs);
 }
 
+static void parking_wait(struct channel *ch, enum park why, struct list *list)
+{
+    ASSERT(ch->parking.why == PARK_NONE);
+    ch->parking.why = why;
+    list_push_back(list, &ch->parking.in_jobs);
+}
+
 void parking_memory(struct channel *ch)
 {
-    struct parking *p = &ch->parking;
-    ASSERT(p->why == PARK_NONE);
-    p->why = PARK_MEMORY;
-    list_push_back(&parking_core(ch)->memory_parked, &p->in_jobs);
+    parking_wait(ch, PARK_MEMORY, &parking_core(ch)->memory_parked);
+}
+
+void parking_again(struct channel *ch)
+{
+    parking_wait(ch, PARK_AGAIN, &parking_core(ch)->jobs);
+}
+
+void parking_output(struct channel *ch)
+{
+    parking_wait(ch, PARK_OUTPUT, &ch->session->awaiting_output);
+}
+
+void parking_wake_output(struct session *s)
+{
+    LIST_EACH(&s->awaiting_output, node)
+        CONTAINER_OF(node, struct channel, parking.in_jobs)->parking.why = PARK_REPLAY;
+    list_splice_back(&s->core->jobs, &s->awaiting_output);
+}
+
+static bool parking_is_again(const struct parking *p)
+{
+    return p->why == PARK_AGAIN || p->why == PARK_OUTPUT;
+}
+
+static bool parking_has_events(const struct parking *p)
+{
+    return p->again != NULL || p->for_memory.n != 0 || p->events.n != 0;
 }
 
 /* What may overtake publishes that wait for memory: it is what clears memory. Not in a transaction,
@@ -107,8 +140,9 @@ static bool parking_overtakes(const struct channel *ch, const struct in_head *ev
 bool parking_holds(const struct channel *ch, const struct in_head *event)
 {
     const struct parking *p = &ch->parking;
-    if (p->why == PARK_NONE && p->for_memory.n == 0 && p->events.n == 0)
-        return false;
+    if (p->why == PARK_NONE && !parking_has_events(p))
+        return ch->state == CHANNEL_CLOSING && event->kind == IN_METHOD &&
+               ((const struct in_method *)event)->method.id == METHOD_channel_open;
     return p->why != PARK_MEMORY || !parking_overtakes(ch, event);
 }
 
@@ -158,24 +192,43 @@ static bool parking_push(struct parking *p, struct parked_event *e, bool for_mem
     return true;
 }
 
-void parking_keep(struct channel *ch, struct in_head *event)
+/* A copy that is charged; NULL when memory is out. */
+static struct parked_event *parking_copy(struct session *s, const struct in_head *event)
 {
-    struct parking *p = &ch->parking;
     struct parked_event *e = event->kind == IN_METHOD
                                  ? parking_copy_method((const struct in_method *)event)
                                  : parking_copy_publish((const struct in_publish *)event);
-    if (e == NULL || !parking_push(p, e, p->why == PARK_MEMORY)) {
-        free(e);
-        if (event->kind == IN_PUBLISH && ((struct in_publish *)event)->large != NULL)
-            message_body_home(parking_core(ch), ((struct in_publish *)event)->large);
-        session_abort(ch->session);
-        return;
+    if (e != NULL)
+        s->parked_bytes += e->size;
+    return e;
+}
+
+void parking_keep(struct channel *ch, struct in_head *event)
+{
+    struct session *s = ch->session;
+    struct in_publish *publish = event->kind == IN_PUBLISH ? (struct in_publish *)event : NULL;
+    struct parked_event *e = parking_copy(s, event);
+    if (e == NULL || !parking_push(&ch->parking, e, ch->parking.why == PARK_MEMORY)) {
+        if (e != NULL)
+            parking_free_event(s, e);
+        else if (publish != NULL && publish->large != NULL)
+            message_body_home(s->core, publish->large);
+        session_abort(s);
     }
-    if (event->kind == IN_PUBLISH)
-        ((struct in_publish *)event)->large = NULL;
-    p->bytes += e->size;
-    ch->session->parked_bytes += e->size;
-    session_pace(ch->session);
+    if (publish != NULL)
+        publish->large = NULL;
+    session_pace(s);
+}
+
+void parking_keep_again(struct channel *ch, const struct in_head *event)
+{
+    struct parking *p = &ch->parking;
+    if (!parking_is_again(p))
+        return;
+    ASSERT(event->kind == IN_METHOD && p->again == NULL);
+    p->again = parking_copy(ch->session, event);
+    if (p->again == NULL)
+        session_abort(ch->session);
 }
 
 /* ---- A channel's successor ---- */
@@ -192,20 +245,39 @@ static void parking_hand_over_first(struct session *s, struct parked_event *e)
     parking_free_event(s, e);
 }
 
+static struct fifo *parking_first(struct parking *p)
+{
+    return p->for_memory.n != 0 ? &p->for_memory : &p->events;
+}
+
+static bool parking_is_open(const struct parked_event *e)
+{
+    return e->head.kind == IN_METHOD && e->method.method.id == METHOD_channel_open;
+}
+
+/* Is the next event for the channel that comes after this one? */
+static bool parking_is_next_channels(struct channel *ch)
+{
+    const struct fifo *first = parking_first(&ch->parking);
+    return ch->state == CHANNEL_CLOSING && ch->parking.again == NULL && first->n != 0 &&
+           parking_is_open(parking_front(first));
+}
+
 void parking_retire(struct channel *ch)
 {
     struct session *s = ch->session;
     uint16_t number = ch->number;
-    struct parking left = ch->parking;
-    fifo_init(&ch->parking.for_memory, sizeof(struct parked_event *));
-    fifo_init(&ch->parking.events, sizeof(struct parked_event *));
+    struct parking *p = &ch->parking;
+    while (ch->state == CHANNEL_CLOSING && parking_first(p)->n != 0 &&
+           !parking_is_next_channels(ch))
+        parking_free_event(s, parking_pop(parking_first(p)));
+    struct parking left = *p;
+    fifo_init(&p->for_memory, sizeof(struct parked_event *));
+    fifo_init(&p->events, sizeof(struct parked_event *));
     channel_retire(ch);
     struct channel *next = NULL;
-    if (left.for_memory.n != 0 || left.events.n != 0) {
-        struct parked_event *e = parking_pop(left.for_memory.n != 0 ? &left.for_memory
-                                                                    : &left.events);
-        left.bytes -= e->size;
-        parking_hand_over_first(s, e);
+    if (parking_first(&left)->n != 0) {
+        parking_hand_over_first(s, parking_pop(parking_first(&left)));
         next = s->state == SESSION_RUNNING ? session_channel(s, number) : NULL;
     }
     if (next == NULL) {
@@ -213,26 +285,32 @@ void parking_retire(struct channel *ch)
         parking_drop(s, &left.events);
         return;
     }
-    struct parking *p = &next->parking;
+    p = &next->parking;
     fifo_move(&p->for_memory, &left.for_memory);
     fifo_move(&p->events, &left.events);
     p->barred = left.barred;
-    p->bytes = left.bytes;
     p->why = PARK_REPLAY;
     list_push_back(&s->core->jobs, &p->in_jobs);
 }
 
 /* ---- Turns ---- */
 
-static void parking_execute(struct channel *ch, struct fifo *from)
+static void parking_execute_event(struct channel *ch, struct parked_event *e)
 {
     struct session *s = ch->session;
+    session_replay(ch, &e->head);
+    if (parking_is_again(&ch->parking))
+        ch->parking.again = e;
+    else
+        parking_free_event(s, e);
+}
+
+static void parking_execute(struct channel *ch, struct fifo *from)
+{
     struct parked_event *e = parking_pop(from);
-    ch->parking.bytes -= e->size;
     if (ch->parking.for_memory.n == 0)
         ch->parking.barred = false;
-    session_replay(ch, &e->head);
-    parking_free_event(s, e);
+    parking_execute_event(ch, e);
 }
 
 /* Deals with the next event: executes it, or puts it behind those that wait for memory. Once one
@@ -241,6 +319,12 @@ static void parking_execute(struct channel *ch, struct fifo *from)
 static bool parking_step(struct channel *ch)
 {
     struct parking *p = &ch->parking;
+    if (p->again != NULL) {
+        struct parked_event *e = p->again;
+        p->again = NULL;
+        parking_execute_event(ch, e);
+        return true;
+    }
     /* A channel that is ending drops its publishes: they need no memory. */
     bool high = parking_core(ch)->memory_high && ch->state == CHANNEL_OPEN;
     if (p->for_memory.n != 0 && !high) {
@@ -277,7 +361,7 @@ void parking_run(struct channel *ch, unsigned *work)
     }
     p->why = PARK_NONE;
     list_remove(&p->in_jobs);
-    while (p->why == PARK_NONE && (p->for_memory.n != 0 || p->events.n != 0)) {
+    while (p->why == PARK_NONE && parking_has_events(p) && !parking_is_next_channels(ch)) {
         if (*work == 0) {
             p->why = PARK_REPLAY;
             list_push_back(&parking_core(ch)->jobs, &p->in_jobs);

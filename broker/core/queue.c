@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "broker/core/core.h"
+#include "broker/core/hold.h"
 #include "broker/core/messages.h"
 #include "broker/core/route.h"
 #include "broker/core/vhost.h"
@@ -54,6 +55,7 @@ enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
     q->first_seq = 1;
     fifo_init(&q->ready, sizeof(struct message *));
     list_init(&q->in_owner);
+    list_init(&q->holds);
     list_init(&q->consumers);
     list_init(&q->ready_consumers);
     list_init(&q->active);
@@ -103,7 +105,7 @@ bool queue_empty_some(struct queue *q, unsigned *work)
         consumer_cancel(c);
     }
     /* Bindings before messages: an auto-delete exchange should not outlive its queue for long. */
-    if (!list_empty(&q->consumers) || !binding_remove_some(q, work) ||
+    if (!list_empty(&q->consumers) || !binding_remove_some(q, work) || !hold_forget_some(q, work) ||
         !queue_drop_some(q->core, &q->ready, q->returned, &q->n_returned, work))
         return false;
     list_remove(&q->active);
@@ -155,7 +157,7 @@ size_t queue_n_ready(const struct queue *q)
 
 enum err queue_push(struct queue *q, struct message *m)
 {
-    if (queue_n_ready(q) == 0) {
+    if (queue_n_ready(q) == 0 && list_empty(&q->holds)) {
         for (struct list *node; (node = list_first(&q->ready_consumers)) != NULL;) {
             struct consumer *c = CONTAINER_OF(node, struct consumer, in_wait);
             if (!consumer_check_ready(c))
@@ -265,13 +267,15 @@ void queue_settled(struct queue *q)
 void queue_activate(struct queue *q)
 {
     if (!q->deleted && !list_linked(&q->active) && !list_empty(&q->ready_consumers) &&
-        queue_n_ready(q) != 0)
+        queue_n_ready(q) != 0 && list_empty(&q->holds))
         list_push_back(&q->core->active_queues, &q->active);
 }
 
 bool queue_dispatch(struct queue *q, unsigned *work)
 {
     struct list *node;
+    if (!list_empty(&q->holds))
+        return true; /* active again when it is let go of */
     while (queue_n_ready(q) != 0 && (node = list_first(&q->ready_consumers)) != NULL) {
         if (*work == 0)
             return false;
@@ -288,6 +292,15 @@ bool queue_dispatch(struct queue *q, unsigned *work)
             return false;
         queue_skip(q);
     }
+    return true;
+}
+
+bool queue_rest(struct queue *q)
+{
+    if (!list_empty(&q->holds) || !queue_dispatch(q, &q->core->work))
+        return false;
+    if (!q->deleted)
+        list_remove(&q->active);
     return true;
 }
 
@@ -332,6 +345,7 @@ void queue_check(const struct queue *q)
     ASSERT(n == q->n_consumers);
     LIST_EACH(&q->ready_consumers, node)
         ASSERT(CONTAINER_OF(node, struct consumer, in_wait)->wait == CONSUMER_READY);
-    bool may_meet = queue_n_ready(q) != 0 && !list_empty(&q->ready_consumers);
+    bool may_meet = queue_n_ready(q) != 0 && !list_empty(&q->ready_consumers) &&
+                    list_empty(&q->holds);
     ASSERT(q->deleted || !may_meet || list_linked(&q->active));
 }

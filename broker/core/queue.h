@@ -64,6 +64,7 @@ struct queue {
     size_t n_returned;
     size_t returned_capacity;
     size_t n_unsettled;
+    struct list holds; /* of channels that give messages back in slices (hold.h) */
 
     struct list consumers; /* all, in order of registration, by consumer.in_queue */
     size_t n_consumers;
@@ -115,6 +116,11 @@ MUST_USE enum err queue_purge(struct queue *q, size_t *n);
 
 /* Frees messages that were purged, counting `*work` down. True when none is left. */
 bool garbage_free_some(struct core *core, unsigned *work);
+
+/* Hands out what consumers may take now, so that who looks at the messages next sees what is left.
+ * False when that must wait for a later turn: the queue is held, or the turn has no work or room
+ * left. */
+MUST_USE bool queue_rest(struct queue *q);
 
 /* Messages and consumers may meet: has queue_dispatch called from the core's turn. */
 void queue_activate(struct queue *q);

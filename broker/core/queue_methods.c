@@ -124,6 +124,8 @@ static const struct reply *queue_declare_active(struct channel *ch, struct amqp_
         return bad;
     struct queue *q = vhost_queue(ch->session->vhost, d.queue);
     bool made = q == NULL;
+    if (!made && queue_check_owner(q, ch->session, f) == NULL && channel_awaits_queue(ch, q))
+        return NULL;
     bad = made ? queue_create(ch, &d, &q, f) : queue_redeclare(ch, q, &d, f);
     if (bad == NULL)
         bad = channel_set_last_queue(ch, q->name, f);
@@ -145,6 +147,8 @@ const struct reply *on_queue_declare(struct channel *ch, const struct method *m,
         return fault_set(f, REPLY_NOT_FOUND, "no " QUEUE_TEXT, SPAN_FMT(d.queue),
                          SPAN_FMT(v->name));
     const struct reply *bad = queue_check_owner(q, ch->session, f);
+    if (bad == NULL && channel_awaits_queue(ch, q))
+        return NULL;
     if (bad == NULL)
         bad = channel_set_last_queue(ch, q->name, f);
     if (bad == NULL)
@@ -194,6 +198,8 @@ const struct reply *on_queue_purge(struct channel *ch, const struct method *m, s
     const struct reply *bad = channel_queue(ch, m->queue_purge.queue, &q, f);
     if (bad != NULL)
         return bad;
+    if (channel_awaits_queue(ch, q))
+        return NULL;
     size_t n;
     if (queue_purge(q, &n) != OK)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
@@ -229,6 +235,8 @@ const struct reply *on_queue_delete(struct channel *ch, const struct method *m, 
     bad = queue_check_owner(q, ch->session, f);
     if (bad != NULL)
         return bad;
+    if (channel_awaits_queue(ch, q))
+        return NULL;
     if (d->if_unused && q->n_consumers != 0)
         return fault_set(f, REPLY_PRECONDITION_FAILED, QUEUE_TEXT " in use", QUEUE_TEXT_ARGS(q));
     if (d->if_empty && queue_n_ready(q) != 0)

@@ -97,7 +97,7 @@ static void replies_then(struct channel *ch, enum reply_then then, struct slot_i
             consumer_start(c);
         break;
     }
-    case THEN_FREE_CHANNEL: channel_retire(ch); break;
+    case THEN_FREE_CHANNEL: parking_retire(ch); break;
     case THEN_CLOSE: session_order(s, ORDER_CLOSE); break;
     case THEN_AWAIT_CLOSE_OK: session_order(s, ORDER_CLOSING); break;
     }

@@ -46,6 +46,7 @@ enum err session_new(struct session **out, struct core_link *link, const struct 
     list_init(&s->channel_list);
     list_init(&s->exclusive_queues);
     list_init(&s->waiting);
+    list_init(&s->awaiting_output);
     list_init(&s->in_teardowns);
     list_init(&s->in_orders);
     fifo_init(&s->in_flight, sizeof(struct message *));
@@ -171,14 +172,16 @@ void session_fail(struct session *s, struct channel *ch, const struct fault *f)
 }
 
 /* Must the end wait for what this channel has still to do? What came before the end is executed;
- * a wait for memory counts only while the client waits for its close-ok. */
+ * a wait for memory or output counts only while the client waits for its close-ok. */
 static bool session_waits_for(const struct session *s, const struct channel *ch)
 {
     switch (ch->parking.why) {
     case PARK_NONE: return false;
     case PARK_JOB:
-    case PARK_REPLAY: return true;
-    case PARK_MEMORY: return s->close_ok_due && !s->socket_gone;
+    case PARK_REPLAY:
+    case PARK_AGAIN: return true;
+    case PARK_MEMORY:
+    case PARK_OUTPUT: return s->close_ok_due && !s->socket_gone;
     }
     return false;
 }
@@ -378,8 +381,10 @@ void session_on_method(struct session *s, struct in_method *ev)
         session_open_channel(s, ev->head.channel, m);
     else if (parking_holds(ch, &ev->head))
         parking_keep(ch, &ev->head);
-    else
+    else {
         session_execute(ch, m);
+        parking_keep_again(ch, &ev->head);
+    }
 }
 
 void session_on_publish(struct session *s, struct in_publish *ev)

@@ -57,7 +57,8 @@ struct session {
     struct fifo in_flight; /* struct message *: contents on their way out */
     uint64_t n_sent;       /* contents that the socket has taken */
     size_t in_flight_bytes;
-    struct list waiting; /* consumers held back by in_flight_bytes */
+    struct list waiting;         /* consumers held back by in_flight_bytes */
+    struct list awaiting_output; /* channels likewise, by parking.in_jobs */
     size_t parked_bytes;
     unsigned orders_due; /* of BIT(enum order) */
     struct list in_orders;

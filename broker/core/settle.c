@@ -28,7 +28,7 @@ enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle
     struct queue *q = slots_at_index(&core->queues, e->queue, &generation);
     uint32_t consumer = e->consumer;
     if (how == SETTLE_REQUEUE && !q->deleted) {
-        if (queue_return(q, e->message, e->seq) != OK)
+        if (hold_queue(ch, q) != OK || queue_return(q, e->message, e->seq) != OK)
             return ERR_NOMEM;
     } else {
         message_unref(core, e->message);
@@ -63,6 +63,8 @@ const struct reply *settle_one(struct channel *ch, uint64_t tag, enum settle how
 
 bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *work)
 {
+    if (how == SETTLE_REQUEUE)
+        hold_begin(ch, ch->unsettled.n, *work);
     struct unsettled_entry *e = unsettled_after(&ch->unsettled, ch->settle_from);
     for (; e != NULL && unsettled_tag(e) <= last;
          e = unsettled_after(&ch->unsettled, ch->settle_from)) {
@@ -74,7 +76,7 @@ bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *w
             return false; /* out of memory: the next slice tries it again */
         ch->settle_from = tag;
     }
-    return true;
+    return hold_release_some(ch, work);
 }
 
 /* A settlement that did not fit into one turn. The channel is parked: nothing is added meanwhile.

@@ -12,11 +12,13 @@
 
 enum settle { SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE };
 
-/* Settles one entry and removes it. ERR_NOMEM (requeue only) leaves everything as it was. */
+/* Settles one entry and removes it; a requeue holds the queue if the channel is holding.
+ * ERR_NOMEM (requeue only) leaves everything as it was. */
 MUST_USE enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how);
 
 /* Settles what is outstanding behind channel.settle_from and up to `last`, held entries excepted,
- * counting `*work` down; settle_from goes along. True when done. */
+ * counting `*work` down; settle_from goes along. True when done; until then the queues that got
+ * messages back are held. */
 bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *work);
 
 /* Settles `tag` alone. Errors: 406 unknown delivery tag. */

@@ -75,8 +75,14 @@ void fixture_free(struct fixture *fx)
     fixture_run(fx);
     for (unsigned i = 0; i < fx->n_clients; i++) {
         ck_assert_msg(!fx->clients[i].open, "client %u was not released", i);
-        forget(&fx->clients[i]);
     }
+    fixture_drop(fx);
+}
+
+void fixture_drop(struct fixture *fx)
+{
+    for (unsigned i = 0; i < fx->n_clients; i++)
+        forget(&fx->clients[i]);
     core_free(fx->core);
     fixture_drain(fx);
     for (unsigned i = 0; i < FIXTURE_LINKS; i++)

@@ -67,6 +67,9 @@ struct fixture *fixture_new(uint64_t memory_limit_bytes);
 /* Closes all sockets and frees the core. */
 void fixture_free(struct fixture *fx);
 
+/* Frees the core as it stands, whatever is under way. */
+void fixture_drop(struct fixture *fx);
+
 /* One turn: core, store unless held, and reading what came out unless held. True when the core
  * wants another at once. */
 bool fixture_step(struct fixture *fx);

@@ -2,6 +2,7 @@
 /* basic_methods.c, but what test_consumer and test_settle show already. */
 #include <string.h>
 
+#include "base/limits.h"
 #include "tests/broker/core_fixture.h"
 
 static struct fixture *fx;
@@ -113,6 +114,72 @@ START_TEST(a_higher_priority_is_served_first)
 }
 END_TEST
 
+/* What consumers may have is theirs before a later method looks at the queue, in one read or not.
+ */
+START_TEST(a_requeue_reaches_a_waiting_consumer_before_the_next_get)
+{
+    begin();
+    say(c, "1 basic_publish routing_key=q | a");
+    say(c, "1 basic_get queue=q");
+    say(c, "1 basic_consume queue=q consumer_tag=t no_wait");
+    forget(c);
+    put(c, "1 basic_nack delivery_tag=1 requeue");
+    put(c, "1 basic_get queue=q");
+    put(c, "1 queue_declare queue=q passive");
+    fixture_run(fx);
+    heard(c, "1 basic_deliver consumer_tag=t delivery_tag=2 redelivered routing_key=q | a",
+          "1 basic_get_empty", "1 queue_declare_ok queue=q consumer_count=1");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(gets_wait_while_their_output_is_full)
+{
+    enum { SIZE = 60000, MANY = 100 };
+    static char body[SIZE];
+    begin();
+    for (unsigned i = 0; i < MANY; i++)
+        put_body(c, 1, "q", span_of(body, SIZE), SIZE, NULL);
+    fixture_run(fx);
+    c->stalled = true;
+    for (unsigned i = 0; i < MANY; i++)
+        put(c, "1 basic_get queue=q no_ack");
+    put(c, "1 basic_qos prefetch_count=1");
+    fixture_run(fx);
+    ck_assert_uint_ge(n_heard(c), OUTPUT_PENDING_MAX / SIZE);
+    ck_assert_uint_le(n_heard(c), OUTPUT_PENDING_MAX / SIZE + 2);
+    c->stalled = false;
+    put_sent(c);
+    fixture_run(fx);
+    ck_assert_uint_eq(n_heard(c), MANY + 1);
+    ck_assert_str_eq(line_heard(c, MANY), "1 basic_qos_ok");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_get_that_waits_for_output_goes_with_its_connection)
+{
+    enum { SIZE = 60000, MANY = 40 };
+    static char body[SIZE];
+    begin();
+    for (unsigned i = 0; i < MANY; i++)
+        put_body(c, 1, "q", span_of(body, SIZE), SIZE, NULL);
+    fixture_run(fx);
+    c->stalled = true;
+    for (unsigned i = 0; i < MANY; i++)
+        put(c, "1 basic_get queue=q");
+    fixture_run(fx);
+    ck_assert_uint_lt(n_heard(c), MANY);
+    put_closed(c);
+    fixture_run(fx);
+    ck_assert(!c->open);
+    ck_assert_uint_eq(queue_n_ready(fixture_queue(fx, "q")), MANY);
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("basic_methods", prefetch_is_counted_in_messages_only, a_consumer_tag_is_made_up_or_unique,
       an_exclusive_consumer_is_alone, cancelling_what_is_not_there_is_fine,
-      consumers_and_gets_need_their_queue, a_higher_priority_is_served_first)
+      consumers_and_gets_need_their_queue, a_higher_priority_is_served_first,
+      a_requeue_reaches_a_waiting_consumer_before_the_next_get,
+      gets_wait_while_their_output_is_full, a_get_that_waits_for_output_goes_with_its_connection)

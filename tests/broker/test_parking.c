@@ -200,7 +200,81 @@ START_TEST(what_waits_for_a_job_keeps_its_order)
 }
 END_TEST
 
+/* A client need not wait for close-ok to use the number again: the old channel's end is not lost on
+ * it, what it sends in between is, and what it sends on the new channel is executed. */
+START_TEST(a_channel_may_be_opened_behind_its_close)
+{
+    enum { MANY = 3 * TURN_WORK_MAX };
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < MANY; i++)
+        put(c, "1 basic_publish routing_key=q | x");
+    fixture_run(fx);
+    for (int i = 0; i < MANY; i++)
+        put(c, "1 basic_get queue=q");
+    fixture_run(fx);
+    forget(c);
+    put(c, "1 channel_close");
+    put(c, "1 basic_publish routing_key=q | too late");
+    put(c, "1 channel_open");
+    put(c, "1 basic_qos prefetch_count=1");
+    fixture_run(fx);
+    heard(c, "1 channel_close_ok", "1 channel_open_ok", "1 basic_qos_ok");
+    ck_assert_uint_eq(queue_n_ready(fixture_queue(fx, "q")), MANY);
+    fixture_free(fx);
+}
+END_TEST
+
+/* The same while close-ok waits behind a reply that waits for the store. */
+START_TEST(a_channel_may_be_opened_behind_a_close_ok_that_waits)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    fx->store_held = true;
+    put(c, "1 queue_declare queue=q durable");
+    put(c, "1 channel_close");
+    put(c, "1 basic_publish routing_key=q | too late");
+    put(c, "1 channel_open");
+    put(c, "1 queue_declare queue=q passive");
+    fixture_run(fx);
+    heard_nothing(c);
+    fx->store_held = false;
+    fixture_run(fx);
+    heard(c, "1 queue_declare_ok queue=q", "1 channel_close_ok", "1 channel_open_ok",
+          "1 queue_declare_ok queue=q");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(what_is_not_an_open_behind_close_ok_is_a_fault)
+{
+    enum { MANY = 3 * TURN_WORK_MAX };
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < MANY; i++)
+        put(c, "1 basic_publish routing_key=q | x");
+    fixture_run(fx);
+    for (int i = 0; i < MANY; i++)
+        put(c, "1 basic_get queue=q");
+    fixture_run(fx);
+    forget(c);
+    put(c, "1 basic_ack delivery_tag=99999");
+    put(c, "1 channel_close_ok");
+    put(c, "1 basic_qos prefetch_count=1");
+    fixture_run(fx);
+    ck_assert_uint_eq(n_heard(c), 3);
+    ck_assert_str_eq(line_heard(c, 1), "0 connection_close reply_code=504 reply_text=CHANNEL_ERROR"
+                                       " - expected 'channel.open' class_id=60 method_id=10");
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("parking", publishers_wait_for_memory_and_are_confirmed_later,
       what_clears_memory_overtakes_what_waits_for_it, in_a_transaction_nothing_is_overtaken,
       a_flood_is_paused_and_resumed, large_bodies_wait_too_and_come_home,
-      what_a_lost_connection_left_parked_is_freed, what_waits_for_a_job_keeps_its_order)
+      what_a_lost_connection_left_parked_is_freed, what_waits_for_a_job_keeps_its_order,
+      a_channel_may_be_opened_behind_its_close,
+      a_channel_may_be_opened_behind_a_close_ok_that_waits,
+      what_is_not_an_open_behind_close_ok_is_a_fault)
