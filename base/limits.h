@@ -40,6 +40,9 @@ enum {
     OUTPUT_STOP_READING = 4 * 1024 * 1024,
     /* Events that wait for a parked channel before its connection is no longer read. */
     BLOCKED_PARKING_BYTES = 1024 * 1024,
+    /* The same once all sessions together have parked this part of the memory limit. */
+    PARKING_SHARE = 8,
+    BLOCKED_PARKING_BYTES_CROWDED = 64 * 1024,
 
     /* What an entry of a queue, and one of a delivery not settled, is charged to the memory limit:
      * a message of few bytes may be in many queues. */
@@ -48,6 +51,8 @@ enum {
 
     /* What a transaction may hold until it is committed. */
     TX_BYTES_MAX = 256 * 1024 * 1024,
+    /* The part of the memory limit that all open transactions may hold while it is passed. */
+    TX_SHARE = 4,
 
     /* Steps of work (a message moved, a binding looked at) in one core turn: about a millisecond.
      */

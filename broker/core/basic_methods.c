@@ -12,13 +12,6 @@
 
 /* ---- qos ---- */
 
-/* A raised channel limit lets those go that it held back. */
-static void basic_wake_waiting(struct channel *ch)
-{
-    for (struct list *node; (node = list_pop_front(&ch->waiting)) != NULL;)
-        consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
-}
-
 const struct reply *on_basic_qos(struct channel *ch, const struct method *m, struct fault *f)
 {
     const struct amqp_basic_qos *q = &m->basic_qos;
@@ -38,7 +31,7 @@ const struct reply *on_basic_qos(struct channel *ch, const struct method *m, str
     }
     if (ch->channel_prefetch == 0)
         ch->volume = 0;
-    basic_wake_waiting(ch);
+    channel_wake_consumers(ch);
     struct method ok = {.id = METHOD_basic_qos_ok};
     replies_method(ch, &ok, 0);
     return NULL;

@@ -139,6 +139,12 @@ bool channel_awaits_queue(struct channel *ch, struct queue *q)
     return true;
 }
 
+void channel_wake_consumers(struct channel *ch)
+{
+    for (struct list *node; (node = list_pop_front(&ch->waiting)) != NULL;)
+        consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
+}
+
 const struct reply *channel_set_last_queue(struct channel *ch, struct span name, struct fault *f)
 {
     if (span_eq(ch->last_queue, name))

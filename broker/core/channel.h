@@ -45,7 +45,8 @@ struct channel {
     struct holds holds;         /* of a settlement in slices */
     struct map consumers;       /* by tag */
     struct list consumer_list;  /* the same, in order */
-    struct list waiting;        /* consumers held back by the channel's prefetch */
+    struct list waiting;        /* consumers held back by the channel: its prefetch, or a content
+                                   in its replies */
     uint32_t consumer_prefetch; /* for consumers to come; 0 = no limit */
     uint32_t channel_prefetch;  /* for all consumers together; 0 = no limit */
     uint64_t settle_from;       /* where a settlement in slices stands … */
@@ -92,6 +93,9 @@ const struct reply *channel_queue(const struct channel *ch, struct span name, st
 /* For a method that looks at the messages of a queue: must it wait until the queue is at rest? Then
  * it is tried again, and the handler returns NULL without having changed anything. */
 bool channel_awaits_queue(struct channel *ch, struct queue *q);
+
+/* What held back its waiting consumers may have changed: they are looked at again. */
+void channel_wake_consumers(struct channel *ch);
 
 /* Remembers the queue declared last. ERR_NOMEM → RESOURCE_ERROR. */
 const struct reply *channel_set_last_queue(struct channel *ch, struct span name, struct fault *f);

@@ -117,12 +117,12 @@ bool consumer_check_ready(struct consumer *c)
         return consumer_hold(c, CONSUMER_IDLE, NULL);
     if (!output_has_room(ch->session))
         return consumer_hold(c, CONSUMER_OUTPUT, &ch->session->waiting);
-    if (c->no_ack)
-        return true;
-    if (c->prefetch != 0 && c->n_unsettled >= c->prefetch)
-        return consumer_hold(c, CONSUMER_PREFETCH, NULL);
-    if (ch->channel_prefetch != 0 && ch->volume >= ch->channel_prefetch)
+    /* As in RabbitMQ, the channel's limit holds back those too that need not acknowledge. */
+    bool limited = ch->channel_prefetch != 0 && ch->volume >= ch->channel_prefetch;
+    if (limited || ch->replies.n_contents != 0)
         return consumer_hold(c, CONSUMER_CHANNEL, &ch->waiting);
+    if (!c->no_ack && c->prefetch != 0 && c->n_unsettled >= c->prefetch)
+        return consumer_hold(c, CONSUMER_PREFETCH, NULL);
     return true;
 }
 

@@ -16,8 +16,9 @@ static void core_run_dead_queues(struct core *core, unsigned *work);
 
 static void core_init_lists(struct core *core)
 {
-    struct list *lists[] = {&core->sessions,    &core->waiting, &core->jobs,   &core->memory_parked,
-                            &core->teardowns,   &core->retired, &core->orders, &core->active_queues,
+    struct list *lists[] = {&core->sessions,    &core->awaiting_store, &core->replying,
+                            &core->jobs,        &core->memory_parked,  &core->teardowns,
+                            &core->retired,     &core->orders,         &core->active_queues,
                             &core->dead_queues, &core->garbage};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
@@ -111,6 +112,7 @@ void core_free(struct core *core)
         }
         free(core->links[i].sessions);
     }
+    replies_forget(core);
     route_fini(&core->route);
     pool_fini(&core->messages);
     slots_fini(&core->consumers);
@@ -197,19 +199,6 @@ static bool core_run_link(struct core_link *link, unsigned *work)
 }
 
 /* ---- The rest of a turn ---- */
-
-/* True when a reply that may go found no room in its ring: the I/O side will soon have made some.
- */
-static bool core_run_waiting(struct core *core)
-{
-    bool again = false;
-    LIST_EACH(&core->waiting, node) {
-        struct channel *ch = CONTAINER_OF(node, struct channel, replies.in_flush);
-        /* Emptied, the list may be what the end of its session has waited for. */
-        again |= replies_flush(ch) ? !list_empty(&core->teardowns) : replies_due(ch);
-    }
-    return again;
-}
 
 /* Another one is first in each turn, so that a long one does not hold up the others. */
 static void core_rotate(struct list *l)
@@ -310,11 +299,11 @@ bool core_step(struct core *core)
     /* Neither input nor deliveries that never end may take the whole of every turn: each kind of
      * work has a share that those before it cannot use up. */
     unsigned quarter = core->options.turn_work / 4;
-    unsigned share = (core->options.turn_work + 8) / 16;
+    unsigned share = (core->options.turn_work + 8) / 16; /* of each kind below but the first two */
     bool more = false;
     core->now_ns = env_now_ns(core->options.env);
     core->durable = store_durable(core->options.store);
-    *work = core->options.turn_work - quarter - 4 * share;
+    *work = core->options.turn_work - quarter - 5 * share;
     for (size_t i = 0; i < core->n_links; i++)
         more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
     *work += quarter;
@@ -331,7 +320,9 @@ bool core_step(struct core *core)
     core_run_dead_queues(core, work);
     more |= !garbage_free_some(core, work);
     more |= !vhost_work(core->vhost, work);
-    more |= core_run_waiting(core);
+    more |= *work == 0;
+    *work += share;
+    more |= replies_run(core, work);
     /* What was freed since core_run_memory may be what publishers wait for. */
     more |= !list_empty(&core->memory_parked) && !core_memory_is_high(core);
     for (struct list *node; (node = list_first(&core->orders)) != NULL;)

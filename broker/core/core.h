@@ -69,17 +69,20 @@ struct core {
     uint64_t queue_number; /* given out last */
     struct route route;    /* scratch of the publish at hand */
     struct list sessions;
-    struct list waiting;       /* channels with replies that wait, by replies.in_flush */
-    struct list jobs;          /* parked channels with a job, by parking.in_jobs */
-    struct list memory_parked; /* parked channels that wait for memory */
-    struct list teardowns;     /* sessions that are ending */
-    struct list retired;       /* channels to be freed at the end of the turn */
-    struct list orders;        /* sessions with orders that found no room */
-    struct list active_queues; /* queues where messages may meet consumers */
-    struct list dead_queues;   /* deleted queues that are being emptied, by queue.active */
-    struct list garbage;       /* purged messages that are being freed */
+    struct list awaiting_store; /* channels by the batch their first reply waits for (replies.c) */
+    struct list replying;       /* channels whose first reply may go, by replies.in_flush */
+    struct list jobs;           /* parked channels with a job, by parking.in_jobs */
+    struct list memory_parked;  /* parked channels that wait for memory */
+    struct list teardowns;      /* sessions that are ending */
+    struct list retired;        /* channels to be freed at the end of the turn */
+    struct list orders;         /* sessions with orders that found no room */
+    struct list active_queues;  /* queues where messages may meet consumers */
+    struct list dead_queues;    /* deleted queues that are being emptied, by queue.active */
+    struct list garbage;        /* purged messages that are being freed */
     struct pool messages;
     uint64_t message_bytes;
+    uint64_t tx_bytes;     /* of these, what open transactions hold */
+    uint64_t parked_bytes; /* sum of session.parked_bytes */
     bool memory_high;
     struct core_stats stats;
 };

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "broker/core/core.h"
 #include "broker/core/messages.h"
+#include "broker/core/publish.h"
 
 /* An event whose spans point into its own bytes. */
 struct parked_event {
@@ -34,7 +35,7 @@ static struct core *parking_core(const struct channel *ch)
 
 static void parking_free_event(struct session *s, struct parked_event *e)
 {
-    s->parked_bytes -= e->size;
+    session_uncharge(s, e->size);
     if (e->head.kind == IN_PUBLISH && e->publish.large != NULL)
         message_body_home(s->core, e->publish.large);
     free(e);
@@ -199,7 +200,7 @@ static struct parked_event *parking_copy(struct session *s, const struct in_head
                                  ? parking_copy_method((const struct in_method *)event)
                                  : parking_copy_publish((const struct in_publish *)event);
     if (e != NULL)
-        s->parked_bytes += e->size;
+        session_charge(s, e->size);
     return e;
 }
 
@@ -217,7 +218,6 @@ void parking_keep(struct channel *ch, struct in_head *event)
     }
     if (publish != NULL)
         publish->large = NULL;
-    session_pace(s);
 }
 
 void parking_keep_again(struct channel *ch, const struct in_head *event)
@@ -313,6 +313,11 @@ static void parking_execute(struct channel *ch, struct fifo *from)
     parking_execute_event(ch, e);
 }
 
+static bool parking_waits(const struct channel *ch, const struct parked_event *e)
+{
+    return e->head.kind == IN_PUBLISH && publish_waits(ch);
+}
+
 /* Deals with the next event: executes it, or puts it behind those that wait for memory. Once one
  * waits, every later one is looked at before the channel rests, so that those which may overtake do
  * so in their own order. False when there is nothing to be done now. */
@@ -325,17 +330,14 @@ static bool parking_step(struct channel *ch)
         parking_execute_event(ch, e);
         return true;
     }
-    /* A channel that is ending drops its publishes: they need no memory. */
-    bool high = parking_core(ch)->memory_high && ch->state == CHANNEL_OPEN;
-    if (p->for_memory.n != 0 && !high) {
+    if (p->for_memory.n != 0 && !parking_waits(ch, parking_front(&p->for_memory))) {
         parking_execute(ch, &p->for_memory);
         return true;
     }
     if (p->events.n == 0)
         return false;
     struct parked_event *e = parking_front(&p->events);
-    bool waits = high && (p->for_memory.n == 0 ? e->head.kind == IN_PUBLISH
-                                               : !parking_overtakes(ch, &e->head));
+    bool waits = p->for_memory.n == 0 ? parking_waits(ch, e) : !parking_overtakes(ch, &e->head);
     if (!waits) {
         parking_execute(ch, &p->events);
         return true;
@@ -371,5 +373,4 @@ void parking_run(struct channel *ch, unsigned *work)
         if (!parking_step(ch))
             parking_memory(ch);
     }
-    session_pace(ch->session);
 }

@@ -309,6 +309,11 @@ static const struct reply *publish_now(struct channel *ch, struct in_publish *p,
     return bad != NULL ? bad : publish_by_route(ch, p, x, &key, &t, f);
 }
 
+bool publish_waits(const struct channel *ch)
+{
+    return ch->session->core->memory_high && ch->state == CHANNEL_OPEN && !tx_holds_publishes(ch);
+}
+
 const struct reply *publish(struct channel *ch, struct in_publish *p, struct fault *f)
 {
     const struct reply *bad = publish_now(ch, p, f);

@@ -15,6 +15,10 @@
 #include "broker/core/channel.h"
 #include "broker/core/route.h"
 
+/* Must a publish wait for memory? Not on a channel that is ending, which drops it, nor in a
+ * transaction that has begun, which only its end clears. */
+bool publish_waits(const struct channel *ch);
+
 /* Executes one publish. Takes `p->large` in any case. */
 const struct reply *publish(struct channel *ch, struct in_publish *p, struct fault *f);
 

@@ -28,10 +28,19 @@ struct waiting_reply {
 
 enum { REPLY_PAYLOAD_MAX = 8 * 1024 };
 
+/* Channels whose first reply waits for one batch. There are as many of these as the store has
+ * batches under way. */
+struct reply_batch {
+    uint64_t batch;
+    struct list channels; /* by replies.in_flush */
+    struct list in_core;  /* in core.awaiting_store, oldest first */
+};
+
 void replies_init(struct replies *r)
 {
     deque_init(&r->list, sizeof(struct waiting_reply));
     list_init(&r->in_flush);
+    r->n_contents = 0;
 }
 
 static struct core *replies_core(const struct channel *ch)
@@ -39,10 +48,19 @@ static struct core *replies_core(const struct channel *ch)
     return ch->session->core;
 }
 
+static size_t replies_cost(const struct waiting_reply *w)
+{
+    return sizeof(*w) + w->size;
+}
+
+/* It leaves the list. */
 static void replies_drop(struct channel *ch, struct waiting_reply *w)
 {
-    if (w->kind == REPLY_IS_CONTENT)
+    if (w->kind == REPLY_IS_CONTENT) {
         message_unref(replies_core(ch), w->message);
+        ch->replies.n_contents--;
+    }
+    session_uncharge(ch->session, replies_cost(w));
     free(w->bytes);
 }
 
@@ -103,20 +121,55 @@ static void replies_then(struct channel *ch, enum reply_then then, struct slot_i
     }
 }
 
-/* A place at the end of the list, or NULL after having ended the connection. */
-static struct waiting_reply *replies_wait(struct channel *ch, uint64_t batch)
+/* The channels of one batch; NULL when memory is out. A new reply mostly waits for the newest. */
+static struct list *replies_batch(struct core *core, uint64_t batch)
 {
+    struct list *at = core->awaiting_store.prev;
+    for (; at != &core->awaiting_store; at = at->prev) {
+        struct reply_batch *b = CONTAINER_OF(at, struct reply_batch, in_core);
+        if (b->batch == batch)
+            return &b->channels;
+        if (b->batch < batch)
+            break;
+    }
+    struct reply_batch *b = malloc(sizeof(*b));
+    if (b == NULL)
+        return NULL;
+    b->batch = batch;
+    list_init(&b->channels);
+    list_insert_before(at->next, &b->in_core);
+    return &b->channels;
+}
+
+/* Puts the channel to where its first reply is seen to. */
+static void replies_place(struct channel *ch)
+{
+    struct core *core = replies_core(ch);
+    list_remove(&ch->replies.in_flush);
+    if (ch->replies.list.n == 0)
+        return;
+    uint64_t batch = ((struct waiting_reply *)deque_at(&ch->replies.list, 0))->batch;
+    struct list *channels = batch <= core->durable ? NULL : replies_batch(core, batch);
+    /* Without memory for its batch it is looked at in every turn. */
+    list_push_back(channels == NULL ? &core->replying : channels, &ch->replies.in_flush);
+}
+
+/* Puts it at the end of the list. False after having ended the connection: memory is out. */
+static bool replies_wait(struct channel *ch, const struct waiting_reply *reply)
+{
+    struct session *s = ch->session;
     struct waiting_reply *w = deque_push(&ch->replies.list);
     if (w == NULL) {
-        session_abort(ch->session);
-        return NULL;
+        session_abort(s);
+        return false;
     }
-    *w = (struct waiting_reply){.batch = batch};
-    if (batch > ch->session->last_batch)
-        ch->session->last_batch = batch;
-    if (!list_linked(&ch->replies.in_flush))
-        list_push_back(&replies_core(ch)->waiting, &ch->replies.in_flush);
-    return w;
+    *w = *reply;
+    if (w->batch > s->last_batch)
+        s->last_batch = w->batch;
+    if (ch->replies.list.n == 1)
+        replies_place(ch);
+    session_charge(s, replies_cost(w));
+    return true;
 }
 
 /* Nothing is owed to a connection whose end has been announced. */
@@ -145,17 +198,18 @@ void replies_method_then(struct channel *ch, const struct method *m, uint64_t ba
         return;
     }
     struct span copy = span_dup(span_of(payload, size));
-    struct waiting_reply *w = copy.at == NULL ? NULL : replies_wait(ch, batch);
-    if (w == NULL) {
-        free((void *)(uintptr_t)copy.at);
+    if (copy.at == NULL) {
         session_abort(ch->session);
         return;
     }
-    w->kind = REPLY_IS_METHOD;
-    w->then = (uint8_t)then;
-    w->bytes = (uint8_t *)(uintptr_t)copy.at;
-    w->size = (uint32_t)size;
-    w->consumer = consumer;
+    struct waiting_reply w = {.batch = batch,
+                              .kind = REPLY_IS_METHOD,
+                              .then = (uint8_t)then,
+                              .size = (uint32_t)size,
+                              .bytes = (uint8_t *)(uintptr_t)copy.at,
+                              .consumer = consumer};
+    if (!replies_wait(ch, &w))
+        free(w.bytes);
 }
 
 void replies_method(struct channel *ch, const struct method *m, uint64_t batch)
@@ -172,20 +226,22 @@ void replies_content(struct channel *ch, struct span prefix, struct span suffix,
     if (replies_may_go(ch, batch) &&
         output_content(ch->session, ch->number, prefix, suffix, message))
         return;
-    uint8_t *bytes = malloc(prefix.size + suffix.size + 1);
-    struct waiting_reply *w = bytes == NULL ? NULL : replies_wait(ch, batch);
-    if (w == NULL) {
-        free(bytes);
-        message_unref(replies_core(ch), message);
+    struct waiting_reply w = {.batch = batch,
+                              .kind = REPLY_IS_CONTENT,
+                              .prefix_size = (uint16_t)prefix.size,
+                              .size = (uint32_t)(prefix.size + suffix.size),
+                              .bytes = malloc(prefix.size + suffix.size + 1),
+                              .message = message};
+    if (w.bytes != NULL)
+        put_bytes(put_bytes(w.bytes, prefix), suffix);
+    else
         session_abort(ch->session);
+    if (w.bytes == NULL || !replies_wait(ch, &w)) {
+        free(w.bytes);
+        message_unref(replies_core(ch), message);
         return;
     }
-    put_bytes(put_bytes(bytes, prefix), suffix);
-    w->kind = REPLY_IS_CONTENT;
-    w->bytes = bytes;
-    w->size = (uint32_t)(prefix.size + suffix.size);
-    w->prefix_size = (uint16_t)prefix.size;
-    w->message = message;
+    ch->replies.n_contents++;
 }
 
 void replies_confirm(struct channel *ch, uint64_t tag, bool ack, uint64_t batch)
@@ -199,12 +255,8 @@ void replies_confirm(struct channel *ch, uint64_t tag, bool ack, uint64_t batch)
         last->tags.last = tag;
         return;
     }
-    struct waiting_reply *w = replies_wait(ch, batch);
-    if (w == NULL)
-        return;
-    w->kind = kind;
-    w->tags.first = tag;
-    w->tags.last = tag;
+    (void)replies_wait(ch,
+                       &(struct waiting_reply){.batch = batch, .kind = kind, .tags = {tag, tag}});
 }
 
 void replies_drop_confirms(struct channel *ch)
@@ -213,10 +265,13 @@ void replies_drop_confirms(struct channel *ch)
     size_t kept = 0;
     for (size_t i = 0; i < list->n; i++) {
         struct waiting_reply *w = deque_at(list, i);
-        if (w->kind != REPLY_IS_ACK && w->kind != REPLY_IS_NACK)
+        if (w->kind == REPLY_IS_ACK || w->kind == REPLY_IS_NACK)
+            replies_drop(ch, w);
+        else
             *(struct waiting_reply *)deque_at(list, kept++) = *w;
     }
     deque_cut(list, kept);
+    replies_place(ch);
 }
 
 void replies_drop_all(struct channel *ch)
@@ -225,28 +280,75 @@ void replies_drop_all(struct channel *ch)
     for (size_t i = 0; i < list->n; i++)
         replies_drop(ch, deque_at(list, i));
     deque_cut(list, 0);
-    list_remove(&ch->replies.in_flush);
+    replies_place(ch);
 }
 
-bool replies_flush(struct channel *ch)
+/* ---- Turns ---- */
+
+/* The first reply is out: forgets it, and does what follows from it. */
+static void replies_sent(struct channel *ch)
+{
+    struct waiting_reply w = *(struct waiting_reply *)deque_at(&ch->replies.list, 0);
+    deque_pop(&ch->replies.list);
+    session_uncharge(ch->session, replies_cost(&w));
+    free(w.bytes);
+    if (w.kind == REPLY_IS_CONTENT && --ch->replies.n_contents == 0)
+        channel_wake_consumers(ch);
+    if (w.kind == REPLY_IS_METHOD)
+        replies_then(ch, (enum reply_then)w.then, w.consumer);
+}
+
+/* Sends what may go; the channel may be retired by it. False when room or work is used up. */
+static bool replies_flush(struct channel *ch, unsigned *work)
 {
     struct deque *list = &ch->replies.list;
     while (list->n != 0) {
-        struct waiting_reply w = *(struct waiting_reply *)deque_at(list, 0);
-        if (w.batch > replies_core(ch)->durable || !replies_send(ch, &w))
+        struct waiting_reply *w = deque_at(list, 0);
+        if (w->batch > replies_core(ch)->durable)
+            break;
+        if (*work == 0 || !replies_send(ch, w))
             return false;
-        deque_pop(list);
-        free(w.bytes);
-        replies_then(ch, (enum reply_then)w.then, w.consumer);
+        --*work;
+        replies_sent(ch);
     }
     deque_trim(list);
-    list_remove(&ch->replies.in_flush);
     return true;
 }
 
-bool replies_due(const struct channel *ch)
+/* The next batch that has become durable, taken off; NULL when there is none. */
+static struct reply_batch *replies_next_batch(struct core *core)
 {
-    const struct deque *list = &ch->replies.list;
-    return list->n != 0 &&
-           ((struct waiting_reply *)deque_at(list, 0))->batch <= replies_core(ch)->durable;
+    struct list *first = list_first(&core->awaiting_store);
+    struct reply_batch *b = first == NULL ? NULL : CONTAINER_OF(first, struct reply_batch, in_core);
+    if (b == NULL || b->batch > core->durable)
+        return NULL;
+    list_remove(&b->in_core);
+    return b;
+}
+
+bool replies_run(struct core *core, unsigned *work)
+{
+    for (struct reply_batch *b; (b = replies_next_batch(core)) != NULL; free(b))
+        list_splice_back(&core->replying, &b->channels);
+    struct list now;
+    list_init(&now);
+    list_splice_back(&now, &core->replying);
+    bool more = false;
+    for (struct list *node; *work != 0 && (node = list_pop_front(&now)) != NULL;) {
+        struct channel *ch = CONTAINER_OF(node, struct channel, replies.in_flush);
+        more |= !replies_flush(ch, work);
+        replies_place(ch);
+        /* Emptied, it may be what the end of its session has waited for. */
+        more |= ch->replies.list.n == 0 && !list_empty(&core->teardowns);
+    }
+    /* Those that had no turn go first next time. */
+    list_splice_back(&now, &core->replying);
+    list_splice_back(&core->replying, &now);
+    return more || (*work == 0 && !list_empty(&core->replying));
+}
+
+void replies_forget(struct core *core)
+{
+    for (struct list *node; (node = list_pop_front(&core->awaiting_store)) != NULL;)
+        free(CONTAINER_OF(node, struct reply_batch, in_core));
 }

@@ -4,11 +4,12 @@
  * Every reply names the store batch that must be durable before it goes out (0 = none). While the
  * list is empty and the batch is durable, a reply goes straight to the link; otherwise it waits
  * here, and everything after it waits behind it. Confirms hang on the same list: neighbours with
- * the same fate are one entry. Deliveries do not go through the list.
+ * the same fate are one entry. Deliveries do not go through the list; they only wait while a
+ * content is in it.
  *
  * A reply that finds no room in the link's ring waits here as well, so a full ring needs no care
- * anywhere else. What is in the list is bounded by what the client sent: a parked or paused
- * connection adds nothing.
+ * anywhere else. What is in the list is charged to the session like parked events: one that is owed
+ * much is not read.
  *
  * Thread: core.   Blocks: never.   Allocates: when a reply must wait; failing that, the connection
  * is closed, because a lost reply cannot be mended.
@@ -32,7 +33,9 @@ enum reply_then {
 
 struct replies {
     struct deque list;    /* struct waiting_reply */
-    struct list in_flush; /* in core.waiting while the list is not empty */
+    struct list in_flush; /* while the list is not empty: by its first reply, in core.replying, or
+                             with the others that wait for the same batch */
+    size_t n_contents;    /* of the list; deliveries wait behind these: delivery tags go in order */
 };
 
 void replies_init(struct replies *r);
@@ -59,10 +62,11 @@ void replies_drop_confirms(struct channel *ch);
 /* Forgets everything: nobody is there to read it. */
 void replies_drop_all(struct channel *ch);
 
-/* Sends what may go. True when the list is empty. The channel may be retired by it. */
-bool replies_flush(struct channel *ch);
+/* From the core's turn: sends what has become durable, counting `*work` down. True when there is
+ * more to do at once. */
+bool replies_run(struct core *core, unsigned *work);
 
-/* Is the first reply in the list held back by nothing but room? */
-bool replies_due(const struct channel *ch);
+/* From core_free: nobody waits any more. */
+void replies_forget(struct core *core);
 
 #endif

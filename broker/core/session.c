@@ -101,10 +101,13 @@ bool session_flush_orders(struct session *s)
     return true;
 }
 
-void session_pace(struct session *s)
+static void session_pace(struct session *s)
 {
-    bool pause = s->parked_bytes > BLOCKED_PARKING_BYTES;
-    if (pause == s->paused || (!pause && s->parked_bytes > BLOCKED_PARKING_BYTES / 2))
+    uint64_t limit = s->core->options.memory_limit_bytes;
+    bool crowded = limit != 0 && s->core->parked_bytes > limit / PARKING_SHARE;
+    size_t most = crowded ? BLOCKED_PARKING_BYTES_CROWDED : BLOCKED_PARKING_BYTES;
+    bool pause = s->parked_bytes > most;
+    if (s->state == SESSION_ENDED || pause == s->paused || (!pause && s->parked_bytes > most / 2))
         return;
     s->paused = pause;
     /* An order that is still due and its opposite cancel out. */
@@ -113,6 +116,20 @@ void session_pace(struct session *s)
         s->orders_due &= ~BIT(opposite);
     else
         session_order(s, pause ? ORDER_PAUSE : ORDER_RESUME);
+}
+
+void session_charge(struct session *s, size_t n)
+{
+    s->parked_bytes += n;
+    s->core->parked_bytes += n;
+    session_pace(s);
+}
+
+void session_uncharge(struct session *s, size_t n)
+{
+    s->parked_bytes -= n;
+    s->core->parked_bytes -= n;
+    session_pace(s);
 }
 
 /* ---- Its end ---- */
@@ -191,7 +208,11 @@ static bool session_release_channels(struct session *s, unsigned *work)
     LIST_EACH(&s->channel_list, node) {
         struct channel *ch = CONTAINER_OF(node, struct channel, in_session);
         /* One that has to wait holds up the end, but not the others. */
-        if (session_waits_for(s, ch) || !channel_release_some(ch, work))
+        if (session_waits_for(s, ch))
+            continue;
+        /* What waits for memory or output is not executed on a channel that is being released. */
+        parking_fini(ch);
+        if (!channel_release_some(ch, work))
             continue;
         if (ch->replies.list.n != 0 && !s->socket_gone && s->state != SESSION_ENDED)
             continue;
@@ -391,7 +412,7 @@ void session_on_publish(struct session *s, struct in_publish *ev)
 {
     struct channel *ch = s->state == SESSION_RUNNING ? session_channel(s, ev->head.channel) : NULL;
     if (ch != NULL && !parking_holds(ch, &ev->head)) {
-        if (s->core->memory_high && ch->state == CHANNEL_OPEN) {
+        if (publish_waits(ch)) {
             parking_memory(ch);
             parking_keep(ch, &ev->head);
         } else {

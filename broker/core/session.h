@@ -59,8 +59,8 @@ struct session {
     size_t in_flight_bytes;
     struct list waiting;         /* consumers held back by in_flight_bytes */
     struct list awaiting_output; /* channels likewise, by parking.in_jobs */
-    size_t parked_bytes;
-    unsigned orders_due; /* of BIT(enum order) */
+    size_t parked_bytes;         /* of events and replies that wait */
+    unsigned orders_due;         /* of BIT(enum order) */
     struct list in_orders;
 };
 
@@ -103,8 +103,9 @@ void session_abort(struct session *s);
 /* A slice of the end. True when the session has been freed or waits for the socket only. */
 bool session_teardown_some(struct session *s, unsigned *work);
 
-/* Parked bytes changed: stops or resumes reading. */
-void session_pace(struct session *s);
+/* Bytes of its events or replies begin or cease to wait: stops or resumes reading. */
+void session_charge(struct session *s, size_t n);
+void session_uncharge(struct session *s, size_t n);
 
 void session_check(const struct session *s);
 

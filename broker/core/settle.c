@@ -17,8 +17,7 @@ static void settle_consumer(struct channel *ch, uint32_t index)
     consumer_settled(c);
     if (ch->channel_prefetch != 0 && ch->volume >= ch->channel_prefetch)
         return;
-    for (struct list *node; (node = list_pop_front(&ch->waiting)) != NULL;)
-        consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
+    channel_wake_consumers(ch);
 }
 
 enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how)

@@ -43,20 +43,32 @@ enum err tx_select(struct channel *ch)
     return OK;
 }
 
-static const struct reply *tx_charge(struct tx *tx, size_t size, struct fault *f)
+static const struct reply *tx_charge(struct channel *ch, size_t size, struct fault *f)
 {
+    struct tx *tx = ch->tx;
     if (tx->bytes + size > TX_BYTES_MAX)
         return fault_set(f, REPLY_RESOURCE_ERROR, "transaction exceeds %d bytes", TX_BYTES_MAX);
     tx->bytes += size;
+    ch->session->core->tx_bytes += size;
     return NULL;
+}
+
+/* Nothing is held any more. */
+static void tx_uncharge(struct channel *ch)
+{
+    ch->session->core->tx_bytes -= ch->tx->bytes;
+    ch->tx->bytes = 0;
 }
 
 const struct reply *tx_publish(struct channel *ch, struct message *m, struct queue *const *queues,
                                size_t n, bool mandatory, struct fault *f)
 {
+    struct core *core = ch->session->core;
     struct tx *tx = ch->tx;
     size_t size = sizeof(struct tx_publish) + n * sizeof(struct slot_id);
-    const struct reply *bad = tx_charge(tx, size + message_footprint(m), f);
+    if (core->memory_high && core->tx_bytes > core->options.memory_limit_bytes / TX_SHARE)
+        return fault_set(f, REPLY_RESOURCE_ERROR, "open transactions exceed their share of memory");
+    const struct reply *bad = tx_charge(ch, size + message_footprint(m), f);
     if (bad != NULL)
         return bad;
     struct tx_publish *held = malloc(size);
@@ -76,7 +88,7 @@ const struct reply *tx_publish(struct channel *ch, struct message *m, struct que
 const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enum settle how,
                               struct fault *f)
 {
-    const struct reply *bad = tx_charge(ch->tx, sizeof(struct tx_settlement), f);
+    const struct reply *bad = tx_charge(ch, sizeof(struct tx_settlement), f);
     if (bad != NULL)
         return bad;
     struct tx_settlement *held = fifo_push(&ch->tx->settlements);
@@ -85,6 +97,11 @@ const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enu
     *held = (struct tx_settlement){unsettled_tag(e), how};
     unsettled_hold(e, true);
     return NULL;
+}
+
+bool tx_holds_publishes(const struct channel *ch)
+{
+    return ch->tx != NULL && ch->tx->publishes.n != 0;
 }
 
 size_t tx_n_held(const struct channel *ch)
@@ -140,7 +157,7 @@ static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)
     }
     if (tx->publishes.n != 0 || tx->settlements.n != 0 || !hold_release_some(ch, work))
         return false;
-    tx->bytes = 0;
+    tx_uncharge(ch);
     if (tx->failed) {
         struct fault f = {.class_id = 90, .method_id = 20};
         fault_set(&f, REPLY_RESOURCE_ERROR, "out of memory");
@@ -171,7 +188,7 @@ bool tx_rollback_some(struct channel *ch, unsigned *work)
     }
     if (tx->publishes.n != 0 || tx->settlements.n != 0)
         return false;
-    tx->bytes = 0;
+    tx_uncharge(ch);
     tx->durable = false;
     return true;
 }

@@ -12,8 +12,6 @@ TABLE = (
     ("requeue_bursts", True, "give messages back and look for them in one write"),
     ("consumer_priority", True, "consume with x-priority"),
     ("global_qos", True, "limit a whole channel with basic.qos"),
-    ("limited_auto_ack", False, "combine auto-ack consumers with a limit of their whole channel: "
-     "RabbitMQ holds them back while it is reached, which its documents deny"),
     ("transactions", True, "tx.select, commit and rollback"),
     ("confirms", True, "confirm.select"),
     ("alternate_exchanges", True, "declare exchanges with alternate-exchange"),
@@ -36,13 +34,10 @@ TABLE = (
     ("queue_type_refusals", False, "declare quorum and stream queues in ways that are refused"),
     ("cc_bcc", False, "publish with CC and BCC headers"),
     ("direct_reply_to", False, "use amq.rabbitmq.reply-to"),
-    ("duplicate_keys", False, "repeat keys in tables, and mix several faults in one method"),
+    ("duplicate_keys", True, "repeat keys in tables, and mix several faults in one method"),
 )
 
 NAMES = tuple(row[0] for row in TABLE)
-
-# These do not change the steps of a session but what the player makes of them.
-DECIDED_WHILE_PLAYING = ("limited_auto_ack",)
 
 
 def chosen(enable=(), disable=()):

@@ -148,13 +148,8 @@ class Player:
 
     def is_left_out(self, channel, name, fields):
         """Whether a call would do what brokers may do differently: settle deliveries together of
-        which nobody knows the order, or limit consumers that have nothing to settle."""
+        which nobody knows the order."""
         tags = channel.tags
-        if "limited_auto_ack" not in self.session.features:
-            if name == "basic.consume" and channel.limited and fields.get("no_ack"):
-                return True
-            if name == "basic.qos" and fields.get("global") and any(channel.no_ack_of.values()):
-                return True
         if name in ("basic.recover", "basic.recover-async"):
             return bool(fields.get("requeue")) and tags.are_entangled(tags.outstanding)
         return bool(fields.get("multiple")) and tags.are_entangled(
@@ -315,8 +310,6 @@ def expect_effects(channel, operation, fields):
                             channel.transactional)
     elif name in ("basic.recover", "basic.recover-async") and fields.get("requeue"):
         channel.tags.requeue_all()
-    elif name == "basic.qos":
-        channel.limited = channel.limited or bool(fields.get("global"))
     elif name == "queue.declare" and not fields.get("nowait"):
         channel.declares.append(bool(fields.get("exclusive")))
     elif name == "basic.get":

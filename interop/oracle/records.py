@@ -39,7 +39,6 @@ class Channel:
         self.n_published = 0
         self.unconfirmed = set()
         self.transactional = False
-        self.limited = False
         self.tags = Tags()
         self.gets = []
         self.declares = []

@@ -114,6 +114,27 @@ START_TEST(a_higher_priority_is_served_first)
 }
 END_TEST
 
+START_TEST(a_reached_channel_limit_holds_back_those_who_need_not_ack)
+{
+    begin();
+    say(c, "1 queue_declare queue=other no_wait");
+    say(c, "1 basic_qos prefetch_count=1 global");
+    say(c, "1 basic_consume queue=q consumer_tag=acks no_wait");
+    say(c, "1 basic_consume queue=other consumer_tag=not no_ack no_wait");
+    forget(c);
+    say(c, "1 basic_publish routing_key=other | 1");
+    say(c, "1 basic_publish routing_key=other | 2");
+    say(c, "1 basic_publish routing_key=q | m");
+    say(c, "1 basic_publish routing_key=other | 3");
+    heard(c, "1 basic_deliver consumer_tag=not delivery_tag=1 routing_key=other | 1",
+          "1 basic_deliver consumer_tag=not delivery_tag=2 routing_key=other | 2",
+          "1 basic_deliver consumer_tag=acks delivery_tag=3 routing_key=q | m");
+    say(c, "1 basic_ack delivery_tag=3");
+    heard(c, "1 basic_deliver consumer_tag=not delivery_tag=4 routing_key=other | 3");
+    fixture_free(fx);
+}
+END_TEST
+
 /* What consumers may have is theirs before a later method looks at the queue, in one read or not.
  */
 START_TEST(a_requeue_reaches_a_waiting_consumer_before_the_next_get)
@@ -181,5 +202,6 @@ END_TEST
 SUITE("basic_methods", prefetch_is_counted_in_messages_only, a_consumer_tag_is_made_up_or_unique,
       an_exclusive_consumer_is_alone, cancelling_what_is_not_there_is_fine,
       consumers_and_gets_need_their_queue, a_higher_priority_is_served_first,
+      a_reached_channel_limit_holds_back_those_who_need_not_ack,
       a_requeue_reaches_a_waiting_consumer_before_the_next_get,
       gets_wait_while_their_output_is_full, a_get_that_waits_for_output_goes_with_its_connection)

@@ -105,6 +105,80 @@ START_TEST(in_a_transaction_nothing_is_overtaken)
 }
 END_TEST
 
+/* What a transaction holds only its end can clear: once begun, it goes on to it. */
+START_TEST(a_transaction_that_has_begun_does_not_wait_for_memory)
+{
+    struct fixture *fx = fixture_new(10000);
+    struct client *c = fixture_connect(fx);
+    memset(text, 'x', 1000);
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < 9; i++)
+        say(c, "1 basic_publish routing_key=q | %s", text);
+    ck_assert(!fx->core->memory_high);
+    say(c, "1 tx_select");
+    forget(c);
+    for (int i = 0; i < 3; i++)
+        say(c, "1 basic_publish routing_key=q | %s", text);
+    ck_assert(fx->core->memory_high);
+    say(c, "1 tx_commit");
+    heard(c, "1 tx_commit_ok");
+    ck_assert_uint_eq(fx->core->tx_bytes, 0);
+    /* The next one has not begun. */
+    say(c, "1 basic_publish routing_key=q | x");
+    say(c, "1 tx_commit");
+    heard_nothing(c);
+    struct client *d = fixture_connect(fx);
+    say(d, "1 queue_purge queue=q");
+    heard(d, "1 queue_purge_ok message_count=12");
+    heard(c, "1 tx_commit_ok");
+    fixture_free(fx);
+}
+END_TEST
+
+/* The same when the limit is reached again in the middle of what had waited for it. */
+START_TEST(a_transaction_that_waited_goes_on_to_its_end)
+{
+    struct fixture *fx = fixture_new(10000);
+    struct client *c = fixture_connect(fx);
+    struct client *d = fixture_connect(fx);
+    memset(text, 'x', 1000);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(d, "1 tx_select");
+    fx->core->options.turn_work = 8; /* one event or so in a turn */
+    while (!fx->core->memory_high)
+        say(c, "1 basic_publish routing_key=q | %s", text);
+    forget(d);
+    for (int i = 0; i < 3; i++)
+        say(d, "1 basic_publish routing_key=q | %s", text);
+    say(d, "1 tx_commit");
+    heard_nothing(d);
+    for (int i = 0; i < 2; i++)
+        say(c, "1 basic_get queue=q no_ack");
+    ck_assert(fx->core->memory_high);
+    heard(d, "1 tx_commit_ok");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(open_transactions_have_a_share_of_memory)
+{
+    struct fixture *fx = fixture_new(10000);
+    struct client *c = fixture_connect(fx);
+    memset(text, 'x', 1000);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 tx_select");
+    for (int i = 0; i < 40 && c->open && line_heard(c, n_heard(c) - 1)[0] == '1'; i++) {
+        say(c, "1 basic_publish routing_key=q | %s", text);
+        if (strstr(line_heard(c, n_heard(c) - 1), "close") != NULL)
+            break;
+    }
+    ck_assert(strstr(line_heard(c, 1), "506") != NULL);
+    ck_assert(strstr(line_heard(c, 1), "open transactions exceed their share") != NULL);
+    ck_assert_uint_eq(fx->core->message_bytes, 0);
+    fixture_free(fx);
+}
+END_TEST
+
 /* The parking space is bounded: then the connection is no longer read, and later it is again. */
 START_TEST(a_flood_is_paused_and_resumed)
 {
@@ -273,6 +347,8 @@ END_TEST
 
 SUITE("parking", publishers_wait_for_memory_and_are_confirmed_later,
       what_clears_memory_overtakes_what_waits_for_it, in_a_transaction_nothing_is_overtaken,
+      a_transaction_that_has_begun_does_not_wait_for_memory,
+      a_transaction_that_waited_goes_on_to_its_end, open_transactions_have_a_share_of_memory,
       a_flood_is_paused_and_resumed, large_bodies_wait_too_and_come_home,
       what_a_lost_connection_left_parked_is_freed, what_waits_for_a_job_keeps_its_order,
       a_channel_may_be_opened_behind_its_close,

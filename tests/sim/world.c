@@ -260,9 +260,13 @@ static void world_print(const struct world *w)
     const struct {
         const char *name;
         const struct list *list;
-    } lists[] = {{"replies", &c->waiting},        {"jobs", &c->jobs},
-                 {"memory", &c->memory_parked},   {"teardowns", &c->teardowns},
-                 {"orders", &c->orders},          {"active queues", &c->active_queues},
+    } lists[] = {{"replies to the store", &c->awaiting_store},
+                 {"replies", &c->replying},
+                 {"jobs", &c->jobs},
+                 {"memory", &c->memory_parked},
+                 {"teardowns", &c->teardowns},
+                 {"orders", &c->orders},
+                 {"active queues", &c->active_queues},
                  {"dead queues", &c->dead_queues}};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         if (!list_empty(lists[i].list))
@@ -333,16 +337,16 @@ static void world_errand(struct world *w, enum chore chore)
 static bool world_is_settled(const struct world *w)
 {
     const struct core *c = w->core;
-    const struct list *lists[] = {&c->sessions,      &c->waiting,     &c->jobs,
-                                  &c->memory_parked, &c->teardowns,   &c->retired,
-                                  &c->orders,        &c->dead_queues, &c->garbage};
+    const struct list *lists[] = {&c->sessions,      &c->awaiting_store, &c->replying, &c->jobs,
+                                  &c->memory_parked, &c->teardowns,      &c->retired,  &c->orders,
+                                  &c->dead_queues,   &c->garbage};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         if (!list_empty(lists[i]))
             return false;
     for (size_t i = 0; i < w->plan.n_sides; i++)
         if (io_n_connections(w->sides[i].io) != 0)
             return false;
-    return w->net.n_sockets == 0;
+    return w->net.n_sockets == 0 && c->parked_bytes == 0 && c->tx_bytes == 0;
 }
 
 static void world_settle(struct world *w)
