@@ -324,6 +324,15 @@ static enum wire_got wire_method(struct wire *w, const struct frame *frame, stru
     return wire_begin_content(w, frame, ev);
 }
 
+static bool wire_is_unknown_method(const struct frame *frame)
+{
+    struct span in = frame->payload;
+    uint16_t class_id;
+    uint16_t method_id;
+    return frame->type == FRAME_METHOD && take_u16(&in, &class_id) && take_u16(&in, &method_id) &&
+           method_lookup(class_id, method_id) == METHOD_NONE;
+}
+
 static enum wire_got wire_whole_frame(struct wire *w, const struct frame *frame, struct span *in,
                                       struct wire_event *ev)
 {
@@ -337,6 +346,9 @@ static enum wire_got wire_whole_frame(struct wire *w, const struct frame *frame,
         return WIRE_HEARTBEAT;
     if (frame->type == FRAME_HEARTBEAT || (frame->channel == 0 && frame->type != FRAME_METHOD))
         return wire_frame_fault(w, ev, REPLY_UNEXPECTED_FRAME, frame, false, "");
+    /* As in RabbitMQ a method is looked up first, whatever is expected. */
+    if (wire_is_unknown_method(frame))
+        return wire_method(w, frame, in, ev);
     struct assembly *a = wire_assembly(w, frame->channel);
     if (a != NULL && !a->has_header)
         return wire_content_header(w, a, frame, ev);

@@ -38,6 +38,8 @@ enum {
     OUTPUT_PENDING_MAX = 1024 * 1024,
     /* Output after which a connection is no longer read, so that its requests cannot add to it. */
     OUTPUT_STOP_READING = 4 * 1024 * 1024,
+    /* Contents that wait in a channel's replies before its consumers are no longer fed. */
+    REPLY_CONTENTS_MAX = 256,
     /* Events that wait for a parked channel before its connection is no longer read. */
     BLOCKED_PARKING_BYTES = 1024 * 1024,
     /* The same once all sessions together have parked this part of the memory limit. */

@@ -45,8 +45,8 @@ struct channel {
     struct holds holds;         /* of a settlement in slices */
     struct map consumers;       /* by tag */
     struct list consumer_list;  /* the same, in order */
-    struct list waiting;        /* consumers held back by the channel: its prefetch, or a content
-                                   in its replies */
+    struct list waiting;        /* consumers held back by the channel: its prefetch, or contents
+                                   that wait in its replies */
     uint32_t consumer_prefetch; /* for consumers to come; 0 = no limit */
     uint32_t channel_prefetch;  /* for all consumers together; 0 = no limit */
     uint64_t settle_from;       /* where a settlement in slices stands … */

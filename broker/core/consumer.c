@@ -119,7 +119,7 @@ bool consumer_check_ready(struct consumer *c)
         return consumer_hold(c, CONSUMER_OUTPUT, &ch->session->waiting);
     /* As in RabbitMQ, the channel's limit holds back those too that need not acknowledge. */
     bool limited = ch->channel_prefetch != 0 && ch->volume >= ch->channel_prefetch;
-    if (limited || ch->replies.n_contents != 0)
+    if (limited || ch->replies.n_contents >= REPLY_CONTENTS_MAX)
         return consumer_hold(c, CONSUMER_CHANNEL, &ch->waiting);
     if (!c->no_ack && c->prefetch != 0 && c->n_unsettled >= c->prefetch)
         return consumer_hold(c, CONSUMER_PREFETCH, NULL);
@@ -143,6 +143,16 @@ static void consumer_to_back(struct consumer *c, struct queue *q)
     queue_add_ready(q, c);
 }
 
+/* Tags go in order: while a content waits in the channel's replies, deliveries wait behind it. */
+static bool consumer_send(struct channel *ch, struct span prefix, struct message *m)
+{
+    if (ch->replies.n_contents == 0)
+        return output_content(ch->session, ch->number, prefix, SPAN_NONE, m);
+    replies_content(ch, prefix, SPAN_NONE, m, 0);
+    message_unref(ch->session->core, m);
+    return true;
+}
+
 enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m, uint64_t seq,
                           bool redelivered)
 {
@@ -157,8 +167,7 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
     uint8_t prefix[4 + 256 + 8 + 1];
     uint8_t *p = put_u16(put_u16(prefix, 60), 60);
     p = put_u8(put_u64(put_shortstr(p, c->tag), tag), redelivered);
-    if (!output_content(ch->session, ch->number, span_of(prefix, (size_t)(p - prefix)), SPAN_NONE,
-                        m)) {
+    if (!consumer_send(ch, span_of(prefix, (size_t)(p - prefix)), m)) {
         if (!c->no_ack)
             unsettled_remove(&ch->unsettled, unsettled_find(&ch->unsettled, tag));
         return ERR_NOMEM;

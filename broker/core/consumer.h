@@ -19,7 +19,7 @@ enum consumer_wait {
     CONSUMER_IDLE,     /* consume-ok has not gone out, or cancelled */
     CONSUMER_READY,    /* in queue.ready_consumers */
     CONSUMER_PREFETCH, /* its own limit is reached */
-    CONSUMER_CHANNEL,  /* in channel.waiting: the channel's limit is reached, or a content waits */
+    CONSUMER_CHANNEL,  /* in channel.waiting: the channel's limit is reached, or much waits */
     CONSUMER_OUTPUT    /* in session.waiting: the connection's output is full */
 };
 

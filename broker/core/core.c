@@ -250,13 +250,15 @@ static void core_run_teardowns(struct core *core, unsigned *work)
     }
 }
 
-static void core_run_active(struct core *core, unsigned *work)
+static void core_serve(struct core *core)
 {
+    unsigned *work = &core->work;
     struct list now;
     list_init(&now);
     list_splice_back(&now, &core->active_queues);
     for (struct list *node; *work != 0 && (node = list_pop_front(&now)) != NULL;) {
         struct queue *q = CONTAINER_OF(node, struct queue, active);
+        --*work; /* the look itself: it may find no room */
         bool done = queue_dispatch(q, work);
         list_remove(&q->active);
         if (!done)
@@ -265,6 +267,14 @@ static void core_run_active(struct core *core, unsigned *work)
     /* Those that had no turn go first next time: one long backlog may not hold up all others. */
     list_splice_back(&now, &core->active_queues);
     list_splice_back(&core->active_queues, &now);
+}
+
+void core_serve_returned(struct core *core)
+{
+    if (!core->returned)
+        return;
+    core->returned = false;
+    core_serve(core);
 }
 
 static void core_run_dead_queues(struct core *core, unsigned *work)
@@ -307,7 +317,7 @@ bool core_step(struct core *core)
     for (size_t i = 0; i < core->n_links; i++)
         more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
     *work += quarter;
-    core_run_active(core, work);
+    core_serve(core);
     *work += share;
     core_run_jobs(core, work);
     *work += share;

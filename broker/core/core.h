@@ -79,6 +79,7 @@ struct core {
     struct list active_queues;  /* queues where messages may meet consumers */
     struct list dead_queues;    /* deleted queues that are being emptied, by queue.active */
     struct list garbage;        /* purged messages that are being freed */
+    bool returned;              /* messages have come back to a queue that may be served */
     struct pool messages;
     uint64_t message_bytes;
     uint64_t tx_bytes;     /* of these, what open transactions hold */
@@ -105,6 +106,10 @@ void core_check(struct core *core);
 
 /* A name nobody can guess: `prefix` and 22 characters of base64url, into `at` (64 bytes). */
 struct span core_make_name(struct core *core, const char *prefix, uint8_t *at);
+
+/* After each method: messages that it gave back go to the consumers that wait for them before
+ * anything later happens, as far as the turn's work reaches. */
+void core_serve_returned(struct core *core);
 
 /* Tells the store of a change to durable things and returns the batch that makes it true; 0 when
  * `durable` is false. */

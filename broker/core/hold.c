@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "broker/core/channel.h"
+#include "broker/core/core.h"
 #include "broker/core/queue.h"
 
 struct hold {
@@ -63,6 +64,7 @@ bool hold_release_some(struct channel *ch, unsigned *work)
         struct queue *q = h->queue;
         hold_free(h);
         queue_activate(q);
+        q->core->returned = true;
     }
     ch->holds.holding = false;
     return true;

@@ -38,7 +38,7 @@ void hold_begin(struct channel *ch, size_t n, unsigned work);
 /* A message is about to come back to `q`: holds it if the channel is holding. ERR_NOMEM. */
 MUST_USE enum err hold_queue(struct channel *ch, struct queue *q);
 
-/* The job is done: lets go, counting `*work` down. True when nothing is held any more. */
+/* All messages are back: lets go, counting `*work` down. True when nothing is held any more. */
 bool hold_release_some(struct channel *ch, unsigned *work);
 
 /* The queue is deleted: nobody holds it any more. Counts `*work` down; true when done. */

@@ -358,6 +358,7 @@ void parking_run(struct channel *ch, unsigned *work)
             p->why = PARK_JOB;
             return;
         }
+        core_serve_returned(parking_core(ch));
         if (p->why != PARK_NONE)
             return;
     }

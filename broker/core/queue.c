@@ -251,6 +251,7 @@ enum err queue_return(struct queue *q, struct message *m, uint64_t seq)
     q->core->message_bytes += QUEUE_ENTRY_BYTES;
     q->n_unsettled--;
     queue_activate(q);
+    q->core->returned = true;
     return OK;
 }
 

@@ -237,10 +237,10 @@ const struct reply *on_queue_delete(struct channel *ch, const struct method *m, 
         return bad;
     if (channel_awaits_queue(ch, q))
         return NULL;
-    if (d->if_unused && q->n_consumers != 0)
-        return fault_set(f, REPLY_PRECONDITION_FAILED, QUEUE_TEXT " in use", QUEUE_TEXT_ARGS(q));
     if (d->if_empty && queue_n_ready(q) != 0)
         return fault_set(f, REPLY_PRECONDITION_FAILED, QUEUE_TEXT " not empty", QUEUE_TEXT_ARGS(q));
+    if (d->if_unused && q->n_consumers != 0)
+        return fault_set(f, REPLY_PRECONDITION_FAILED, QUEUE_TEXT " in use", QUEUE_TEXT_ARGS(q));
     size_t n = queue_n_ready(q);
     uint64_t batch = core_record(ch->session->core, q->durable);
     queue_delete(q);

@@ -4,8 +4,8 @@
  * Every reply names the store batch that must be durable before it goes out (0 = none). While the
  * list is empty and the batch is durable, a reply goes straight to the link; otherwise it waits
  * here, and everything after it waits behind it. Confirms hang on the same list: neighbours with
- * the same fate are one entry. Deliveries do not go through the list; they only wait while a
- * content is in it.
+ * the same fate are one entry. Deliveries do not go through the list, unless a content waits in
+ * it.
  *
  * A reply that finds no room in the link's ring waits here as well, so a full ring needs no care
  * anywhere else. What is in the list is charged to the session like parked events: one that is owed
@@ -35,7 +35,7 @@ struct replies {
     struct deque list;    /* struct waiting_reply */
     struct list in_flush; /* while the list is not empty: by its first reply, in core.replying, or
                              with the others that wait for the same batch */
-    size_t n_contents;    /* of the list; deliveries wait behind these: delivery tags go in order */
+    size_t n_contents;    /* of the list: deliveries wait behind these, for tags go in order */
 };
 
 void replies_init(struct replies *r);

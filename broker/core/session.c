@@ -349,6 +349,7 @@ static void session_execute(struct channel *ch, const struct method *m)
     f.method_id = method_info(m->id)->method_id;
     if (dispatch(ch, m, &f) != NULL)
         session_fail(ch->session, ch, &f);
+    core_serve_returned(ch->session->core);
 }
 
 static void session_execute_publish(struct channel *ch, struct in_publish *p)

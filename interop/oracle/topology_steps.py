@@ -4,6 +4,9 @@
 from steps import Call, GeneratedQueue
 from values import SYSTEM_EXCHANGES
 
+# A number that is right for most arguments and too large to be felt.
+WITHOUT_EFFECT = ("I", 5000000)
+
 
 def setup(context, n_queues, n_exchanges):
     """Declares some of the names as planned, in one go: what a session starts from."""
@@ -56,8 +59,8 @@ def changed_queue(context, fields):
     wrong = context.bad_argument()
     if context.has("duplicate_keys") and context.chance(0.3):
         return {"arguments": context.pick(([*rows, wrong, context.bad_argument()],
-                                           [wrong, (wrong[0], "I", 5)],
-                                           [(wrong[0], "I", 5), wrong]))}
+                                           [wrong, (wrong[0], *WITHOUT_EFFECT)],
+                                           [(wrong[0], *WITHOUT_EFFECT), wrong]))}
     replaced = [row for row in rows if row[0] != wrong[0]]
     return context.pick((
         {"durable": 1 - fields["durable"]}, {"exclusive": 1 - fields["exclusive"]},

@@ -154,6 +154,27 @@ START_TEST(a_requeue_reaches_a_waiting_consumer_before_the_next_get)
 }
 END_TEST
 
+/* As in RabbitMQ each requeue is served before the next: what was given back first goes first. */
+START_TEST(requeued_messages_reach_a_waiting_consumer_one_by_one)
+{
+    begin();
+    say(c, "1 basic_consume queue=q consumer_tag=t no_wait");
+    say(c, "1 basic_publish routing_key=q | a");
+    say(c, "1 basic_publish routing_key=q | b");
+    forget(c);
+    put(c, "1 basic_reject delivery_tag=2 requeue");
+    put(c, "1 basic_nack delivery_tag=1 requeue");
+    fixture_run(fx);
+    heard(c, "1 basic_deliver consumer_tag=t delivery_tag=3 redelivered routing_key=q | b",
+          "1 basic_deliver consumer_tag=t delivery_tag=4 redelivered routing_key=q | a");
+    put(c, "1 basic_nack multiple requeue"); /* at once they are in their order */
+    fixture_run(fx);
+    heard(c, "1 basic_deliver consumer_tag=t delivery_tag=5 redelivered routing_key=q | a",
+          "1 basic_deliver consumer_tag=t delivery_tag=6 redelivered routing_key=q | b");
+    fixture_free(fx);
+}
+END_TEST
+
 START_TEST(gets_wait_while_their_output_is_full)
 {
     enum { SIZE = 60000, MANY = 100 };
@@ -204,4 +225,5 @@ SUITE("basic_methods", prefetch_is_counted_in_messages_only, a_consumer_tag_is_m
       consumers_and_gets_need_their_queue, a_higher_priority_is_served_first,
       a_reached_channel_limit_holds_back_those_who_need_not_ack,
       a_requeue_reaches_a_waiting_consumer_before_the_next_get,
-      gets_wait_while_their_output_is_full, a_get_that_waits_for_output_goes_with_its_connection)
+      requeued_messages_reach_a_waiting_consumer_one_by_one, gets_wait_while_their_output_is_full,
+      a_get_that_waits_for_output_goes_with_its_connection)
