@@ -68,10 +68,15 @@ class Player:
             self.perform(connection, step)
         except TROUBLE as error:
             self.receiver.trouble(connection, error)
+        self.await_gone(connection)
+        self.barrier(step)
+        self.await_gone(connection)  # its end may have been noticed by the barrier
+
+    def await_gone(self, connection):
+        """Waits until the exclusive queues of a connection that ended are gone."""
         if connection.link is None and connection.exclusive_queues:
             self.guarded(self.prodder.await_gone, connection.exclusive_queues)
             connection.exclusive_queues = []
-        self.barrier(step)
 
     def ready(self, connection, number):
         """Opens the connection and the channel of a step if they are not open."""
