@@ -144,10 +144,10 @@ static struct list *replies_batch(struct core *core, uint64_t batch)
 /* Puts the channel to where its first reply is seen to. */
 static void replies_place(struct channel *ch)
 {
-    struct core *core = replies_core(ch);
     list_remove(&ch->replies.in_flush);
     if (ch->replies.list.n == 0)
-        return;
+        return; /* at the end of a retired channel, whose session may be gone */
+    struct core *core = replies_core(ch);
     uint64_t batch = ((struct waiting_reply *)deque_at(&ch->replies.list, 0))->batch;
     struct list *channels = batch <= core->durable ? NULL : replies_batch(core, batch);
     /* Without memory for its batch it is looked at in every turn. */
