@@ -190,8 +190,7 @@ static void workers_run_inline(struct workers *w)
         bool more = core_step(w->core);
         more |= workers_store_pending(w);
         io_write(io->io);
-        size_t size;
-        more |= ring_peek(&io->link.in, &size) != NULL;
+        more |= ring_see_published(&io->link.in);
         uint64_t wait_ns = 0;
         if (!more) {
             loop_about_to_wait(io->loop);
@@ -216,9 +215,8 @@ static void *workers_io_thread(void *arg)
 
 static bool workers_core_has_input(struct workers *w)
 {
-    size_t size;
     for (size_t i = 0; i < w->n_io; i++)
-        if (ring_peek(&w->io[i].link.in, &size) != NULL)
+        if (ring_see_published(&w->io[i].link.in))
             return true;
     return false;
 }
