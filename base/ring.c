@@ -31,9 +31,20 @@ void ring_fini(struct ring *r)
     r->bytes = NULL;
 }
 
-static uint32_t *ring_header(struct ring *r, uint64_t at)
+static uint32_t *ring_header(const struct ring *r, uint64_t at)
 {
     return (uint32_t *)(void *)(r->bytes + (at & (r->size - 1)));
+}
+
+/* Where the buffer begins again. */
+static uint64_t ring_next_lap(const struct ring *r, uint64_t at)
+{
+    return at + r->size - (at & (r->size - 1));
+}
+
+void ring_see_released(struct ring *r)
+{
+    r->w_tail = atomic_load_explicit(&r->tail, memory_order_acquire);
 }
 
 void *ring_reserve(struct ring *r, size_t size)
@@ -42,11 +53,8 @@ void *ring_reserve(struct ring *r, size_t size)
     ASSERT(need <= r->size / 4);
     size_t to_end = r->size - (size_t)(r->w_at & (r->size - 1));
     size_t total = need <= to_end ? need : to_end + need;
-    if (r->w_at + total - r->w_tail > r->size) {
-        r->w_tail = atomic_load_explicit(&r->tail, memory_order_acquire);
-        if (r->w_at + total - r->w_tail > r->size)
-            return NULL;
-    }
+    if (r->w_at + total - r->w_tail > r->size)
+        return NULL;
     if (need > to_end) {
         *ring_header(r, r->w_at) = RING_WRAP;
         r->w_at += to_end;
@@ -68,29 +76,28 @@ bool ring_publish(struct ring *r)
     return true;
 }
 
-bool ring_has_room(struct ring *r, size_t size)
+bool ring_has_room(const struct ring *r, size_t size)
 {
-    if (r->size - (size_t)(r->w_at - r->w_tail) >= size)
-        return true;
-    r->w_tail = atomic_load_explicit(&r->tail, memory_order_acquire);
     return r->size - (size_t)(r->w_at - r->w_tail) >= size;
+}
+
+bool ring_see_published(struct ring *r)
+{
+    r->r_head = atomic_load_explicit(&r->head, memory_order_acquire);
+    return r->r_at != r->r_head;
 }
 
 void *ring_peek(struct ring *r, size_t *size)
 {
-    for (;;) {
-        if (r->r_at == r->r_head) {
-            r->r_head = atomic_load_explicit(&r->head, memory_order_acquire);
-            if (r->r_at == r->r_head)
-                return NULL;
-        }
+    while (r->r_at != r->r_head) {
         uint32_t *header = ring_header(r, r->r_at);
         if (*header != RING_WRAP) {
             *size = *header;
             return header + 2;
         }
-        r->r_at += r->size - (r->r_at & (r->size - 1));
+        r->r_at = ring_next_lap(r, r->r_at);
     }
+    return NULL;
 }
 
 void ring_skip(struct ring *r)
@@ -101,4 +108,18 @@ void ring_skip(struct ring *r)
 void ring_release(struct ring *r)
 {
     atomic_store_explicit(&r->tail, r->r_at, memory_order_release);
+}
+
+const void *ring_walk(const struct ring *r, uint64_t *at, uint64_t end, size_t *size)
+{
+    while (*at != end) {
+        const uint32_t *header = ring_header(r, *at);
+        if (*header != RING_WRAP) {
+            *size = *header;
+            *at += ring_round(*header);
+            return header + 2;
+        }
+        *at = ring_next_lap(r, *at);
+    }
+    return NULL;
 }

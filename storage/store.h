@@ -3,13 +3,13 @@
  *
  * The core appends records; each call answers with the batch it went into. Whatever was promised to
  * a client on account of a record goes out once store_durable has reached that batch. Batches
- * become durable in order. Appending never waits.
+ * become durable in order. Appending never waits, and seals no batch.
  *
  * This store keeps nothing: a batch is durable `delay` steps after it was sealed. In the broker the
  * delay is nought, in a simulation it is drawn from the seed, so that everything above lives with
  * promises that are kept late.
  *
- * Thread: core (store_append, store_durable); store_step on the disk thread's turn.
+ * Thread: core (store_append, store_filling, store_durable); store_step on the disk thread's turn.
  */
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H
@@ -32,6 +32,9 @@ void store_close(struct store *s);
 
 /* Adds an opaque record to the filling batch and returns its number. Batches count from 1. */
 uint64_t store_append(struct store *s, struct span record);
+
+/* The batch that store_append answers with, until the next store_step. */
+uint64_t store_filling(const struct store *s);
 
 /* All batches up to this number are durable. */
 uint64_t store_durable(const struct store *s);

@@ -46,6 +46,11 @@ uint64_t store_append(struct store *s, struct span record)
     return s->filling;
 }
 
+uint64_t store_filling(const struct store *s)
+{
+    return s->filling;
+}
+
 uint64_t store_durable(const struct store *s)
 {
     return s->durable;

@@ -143,7 +143,7 @@ static void core_open(struct core_link *link, const struct in_opened *ev)
         link->sessions[index] = s;
 }
 
-static struct session *core_session(const struct core_link *link, struct slot_id conn)
+struct session *core_session(const struct core_link *link, struct slot_id conn)
 {
     struct session *s = conn.index < link->n_sessions ? link->sessions[conn.index] : NULL;
     return s != NULL && s->conn.generation == conn.generation ? s : NULL;
@@ -293,9 +293,37 @@ static void core_free_retired(struct core *core)
         channel_free(CONTAINER_OF(node, struct channel, in_session));
 }
 
+/* The last time that the turn looks at anything outside the core. */
+static void core_look(struct core *core)
+{
+    const struct core_observer *observer = core->options.observer;
+    core->now_ns = env_now_ns(core->options.env);
+    core->durable = store_durable(core->options.store);
+    for (size_t i = 0; i < core->n_links; i++) {
+        ring_see_published(&core->links[i].link->in);
+        ring_see_released(&core->links[i].link->out);
+    }
+    if (observer != NULL)
+        observer->began(observer->arg, core);
+}
+
+static void core_close_sessions(struct core *core)
+{
+    core->shutdown_due = false;
+    struct fault f = {.class_id = 0, .method_id = 0};
+    fault_set(&f, REPLY_CONNECTION_FORCED,
+              "broker forced connection closure with reason 'shutdown'");
+    LIST_EACH(&core->sessions, node) {
+        struct session *s = CONTAINER_OF(node, struct session, in_core);
+        if (s->state == SESSION_RUNNING)
+            session_fail(s, NULL, &f);
+        else
+            session_abort(s);
+    }
+}
+
 static void core_publish_links(struct core *core)
 {
-    messages_send_bodies_home(core);
     for (size_t i = 0; i < core->n_links; i++) {
         struct link *l = core->links[i].link;
         if (ring_publish(&l->out) && l->wake_io != NULL)
@@ -305,14 +333,16 @@ static void core_publish_links(struct core *core)
 
 bool core_step(struct core *core)
 {
+    const struct core_observer *observer = core->options.observer;
     unsigned *work = &core->work;
     /* Neither input nor deliveries that never end may take the whole of every turn: each kind of
      * work has a share that those before it cannot use up. */
     unsigned quarter = core->options.turn_work / 4;
     unsigned share = (core->options.turn_work + 8) / 16; /* of each kind below but the first two */
     bool more = false;
-    core->now_ns = env_now_ns(core->options.env);
-    core->durable = store_durable(core->options.store);
+    core_look(core);
+    if (core->shutdown_due)
+        core_close_sessions(core);
     *work = core->options.turn_work - quarter - 5 * share;
     for (size_t i = 0; i < core->n_links; i++)
         more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
@@ -339,12 +369,16 @@ bool core_step(struct core *core)
         if (!session_flush_orders(CONTAINER_OF(node, struct session, in_orders)))
             break;
     core_free_retired(core);
+    messages_send_bodies_home(core);
+    more |= *work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
+            !list_empty(&core->active_queues) || !list_empty(&core->orders);
+    if (observer != NULL)
+        observer->ended(observer->arg, core, more);
     core_publish_links(core);
     core->stats.turns++;
     if (core->options.turn_work - *work > core->stats.work_max)
         core->stats.work_max = core->options.turn_work - *work;
-    return more || *work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
-           !list_empty(&core->active_queues) || !list_empty(&core->orders);
+    return more;
 }
 
 /* ---- Services ---- */
@@ -373,16 +407,7 @@ uint64_t core_record(struct core *core, bool durable)
 
 void core_shutdown(struct core *core)
 {
-    struct fault f = {.class_id = 0, .method_id = 0};
-    fault_set(&f, REPLY_CONNECTION_FORCED,
-              "broker forced connection closure with reason 'shutdown'");
-    LIST_EACH(&core->sessions, node) {
-        struct session *s = CONTAINER_OF(node, struct session, in_core);
-        if (s->state == SESSION_RUNNING)
-            session_fail(s, NULL, &f);
-        else
-            session_abort(s);
-    }
+    core->shutdown_due = true;
 }
 
 void core_check(struct core *core)

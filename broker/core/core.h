@@ -3,8 +3,13 @@
  *
  * One core owns all vhosts, queues and sessions. core_step is its whole life: it takes what the
  * links and the store have brought, works for about a millisecond, and leaves its answers in the
- * links. Its only inputs are the records of the links, the room in them, store_durable and env;
- * so the same inputs give the same outputs.
+ * links.
+ *
+ * A turn is a function of its inputs. They are looked at once, when it begins: the time, how far
+ * the store is durable and which batch it fills, whether a shutdown was asked for, and per link
+ * which records are published and how much room is released. Besides these, core_options and the
+ * secrets that core_new draws from env decide everything but a lack of memory; so the same inputs
+ * give the same outputs.
  *
  * What is proportional to messages, bindings or consumers is done in slices, counted by
  * TURN_WORK_MAX per turn.
@@ -22,6 +27,18 @@
 #include "broker/core/route.h"
 #include "storage/store.h"
 
+struct core;
+
+/* Sees each turn from outside, and may not change anything. */
+struct core_observer {
+    /* The inputs are looked at, nothing is done with them yet. */
+    void (*began)(void *arg, const struct core *core);
+    /* All is done, and nothing published yet: what the turn says to a link lies in its ring from
+     * `head` to `w_at`. `more` is what core_step is about to answer. */
+    void (*ended)(void *arg, const struct core *core, bool more);
+    void *arg;
+};
+
 struct core_options {
     struct env *env;
     struct store *store;
@@ -34,6 +51,7 @@ struct core_options {
     uint64_t message_size_max;   /* larger ones are refused with 406 */
     uint64_t memory_limit_bytes; /* messages above this make publishers wait; 0 = no limit */
     unsigned turn_work;          /* steps of work in one turn; 0 = TURN_WORK_MAX */
+    const struct core_observer *observer; /* NULL = nobody */
 };
 
 /* The core's side of a link. */
@@ -56,8 +74,9 @@ struct core_stats {
 struct core {
     struct core_options options;
     uint64_t now_ns;
-    uint64_t durable; /* store_durable as of this turn */
-    unsigned work;    /* steps that are left in this turn; whoever works counts it down */
+    uint64_t durable;  /* store_durable as of this turn */
+    bool shutdown_due; /* core_shutdown was called */
+    unsigned work;     /* steps that are left in this turn; whoever works counts it down */
     uint64_t hash_seed;
     uint64_t name_counter; /* with the secret below: generated names nobody can guess */
     uint8_t name_secret[16];
@@ -98,8 +117,11 @@ void core_free(struct core *core);
 /* One turn. True when there is more to do at once, without waiting for input. */
 bool core_step(struct core *core);
 
-/* Asks every connection to close (320), as before a stop. */
+/* Asks every connection to close (320), as before a stop: in the next turn. */
 void core_shutdown(struct core *core);
+
+/* The session of a connection, or NULL when there is none (any more). */
+struct session *core_session(const struct core_link *link, struct slot_id conn);
 
 /* Asserts the invariants of every live object: for debug builds and simulations. */
 void core_check(struct core *core);

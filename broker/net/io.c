@@ -126,6 +126,7 @@ void io_read(struct io *io)
 {
     struct link *link = io->options.link;
     io->now_ns = env_now_ns(io->options.env);
+    ring_see_released(&link->in);
     timers_run(&io->timers, io->now_ns, IO_TIMERS_PER_TURN);
     struct list now;
     list_init(&now);
@@ -179,6 +180,8 @@ void io_write(struct io *io)
 {
     struct link *link = io->options.link;
     size_t size;
+    ring_see_released(&link->in);
+    ring_see_published(&link->out);
     for (struct out_head *head; (head = ring_peek(&link->out, &size)) != NULL;
          ring_skip(&link->out))
         io_record(io, head);
@@ -198,8 +201,7 @@ void io_write(struct io *io)
 
 bool io_has_work(struct io *io)
 {
-    size_t size;
-    return ring_peek(&io->options.link->out, &size) != NULL;
+    return ring_see_published(&io->options.link->out);
 }
 
 uint64_t io_timeout_ns(struct io *io)

@@ -11,11 +11,11 @@
 
 #include "base/log.h"
 #include "broker/server/config.h"
+#include "broker/server/recorder.h"
 #include "broker/server/workers.h"
 
-#define VERSION "0.1.0"
-
-static struct workers *main_workers; /* for the signal handler alone */
+static struct workers *main_workers;   /* for the signal handler alone */
+static struct recorder *main_recorder; /* likewise */
 
 static void main_on_signal(int number)
 {
@@ -25,17 +25,30 @@ static void main_on_signal(int number)
     errno = saved;
 }
 
+/* The last moments are what a recording is for. Then the signal does what it does otherwise. */
+static void main_on_crash(int number)
+{
+    recorder_flush(main_recorder);
+    raise(number);
+}
+
 static void main_usage(FILE *to)
 {
     fputs("Usage: whippet [--listen HOST:PORT] --data DIR [--config FILE] [--set KEY=VALUE]...\n"
+          "               [--record FILE]\n"
           "       whippet --version | --help\n\n"
-          "A message broker that speaks AMQP 0-9-1 as RabbitMQ does.\n\nSettings:\n",
+          "A message broker that speaks AMQP 0-9-1 as RabbitMQ does.\n\n"
+          "--record FILE writes down everything that the broker's decisions depend on, so that\n"
+          "./dev sim --replay FILE repeats them. FILE grows with the traffic and holds messages\n"
+          "and passwords; only its owner may read it. An older FILE becomes FILE.old.\n\n"
+          "Settings:\n",
           to);
     config_print(to);
 }
 
 struct main_options {
     const char *data;
+    const char *record;
 };
 
 /* `KEY=VALUE`. */
@@ -54,13 +67,11 @@ static enum err main_set(struct config *config, char *assignment, char *why, siz
 static enum err main_parse(int argc, char **argv, struct config *config,
                            struct main_options *options, char *why, size_t why_size)
 {
-    static const struct option LONG[] = {{"listen", required_argument, NULL, 'l'},
-                                         {"data", required_argument, NULL, 'd'},
-                                         {"config", required_argument, NULL, 'c'},
-                                         {"set", required_argument, NULL, 's'},
-                                         {"version", no_argument, NULL, 'v'},
-                                         {"help", no_argument, NULL, 'h'},
-                                         {NULL, 0, NULL, 0}};
+    static const struct option LONG[] = {
+        {"listen", required_argument, NULL, 'l'}, {"data", required_argument, NULL, 'd'},
+        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+        {"record", required_argument, NULL, 'r'}, {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     enum err e = OK;
     for (int c; e == OK && (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
         switch (c) {
@@ -68,7 +79,8 @@ static enum err main_parse(int argc, char **argv, struct config *config,
         case 'd': options->data = optarg; break;
         case 'c': e = config_load(config, optarg, why, why_size); break;
         case 's': e = main_set(config, optarg, why, why_size); break;
-        case 'v': puts("whippet " VERSION); exit(0);
+        case 'r': options->record = optarg; break;
+        case 'v': puts("whippet " WHIPPET_VERSION); exit(0);
         case 'h': main_usage(stdout); exit(0);
         default: snprintf(why, why_size, "see whippet --help"); e = ERR_SYNTAX;
         }
@@ -122,15 +134,34 @@ static void main_raise_descriptors(void)
         log_event(LOG_ACCEPT_FAILED, "reason=\"the limit of descriptors could not be raised\"");
 }
 
-static enum err main_serve(const struct config *config, struct env *env, const struct users *users,
-                           char *why, size_t why_size)
+/* NULL = nothing is recorded. */
+static enum err main_record(const char *path, char *why, size_t why_size)
+{
+    if (path == NULL)
+        return OK;
+    enum err e = recorder_open(&main_recorder, path, span_str(WHIPPET_VERSION), why, why_size);
+    struct sigaction crash = {.sa_handler = main_on_crash, .sa_flags = (int)SA_RESETHAND};
+    if (e == OK) {
+        sigaction(SIGABRT, &crash, NULL);
+        sigaction(SIGSEGV, &crash, NULL);
+        sigaction(SIGBUS, &crash, NULL);
+    }
+    return e;
+}
+
+static enum err main_serve(const struct config *config, const struct main_options *options,
+                           struct env *env, const struct users *users, char *why, size_t why_size)
 {
     main_raise_descriptors();
     struct loop_listener *listener;
     enum err e = listener_open(&listener, config->listener, why, why_size);
     if (e != OK)
         return e;
-    e = workers_new(&main_workers, config, env, users, listener);
+    /* Only now: a start that comes to nothing may not push an older recording aside. */
+    e = main_record(options->record, why, why_size);
+    if (e == OK)
+        e = workers_new(&main_workers, config, env, users, listener,
+                        main_recorder == NULL ? NULL : recorder_observer(main_recorder));
     if (e == OK) {
         struct sigaction stop = {.sa_handler = main_on_signal};
         sigaction(SIGTERM, &stop, NULL);
@@ -142,13 +173,15 @@ static enum err main_serve(const struct config *config, struct env *env, const s
         fflush(stdout);
         e = workers_run(main_workers);
     }
-    if (e != OK)
+    if (e != OK && why[0] == 0)
         snprintf(why, why_size, "%s", err_text(e));
-    else
+    else if (e == OK)
         log_event(LOG_STOPPED, "reason=signal");
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     workers_free(main_workers);
+    recorder_close(main_recorder);
+    main_recorder = NULL;
     listener_close(listener);
     return e;
 }
@@ -157,7 +190,7 @@ int main(int argc, char **argv)
 {
     char why[1024] = "";
     struct config config;
-    struct main_options options = {.data = NULL};
+    struct main_options options = {.data = NULL, .record = NULL};
     struct env env = env_real();
     struct users users;
     users_init(&users);
@@ -167,7 +200,7 @@ int main(int argc, char **argv)
     if (e == OK)
         e = main_prepare(&config, &options, &env, &users, why, sizeof(why));
     if (e == OK)
-        e = main_serve(&config, &env, &users, why, sizeof(why));
+        e = main_serve(&config, &options, &env, &users, why, sizeof(why));
     if (e != OK)
         log_event(LOG_START_FAILED, "reason=\"%s\"", why);
     users_fini(&users);

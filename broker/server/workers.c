@@ -78,7 +78,7 @@ static enum err workers_new_io(struct worker *w, uint32_t index, const struct co
 }
 
 static enum err workers_new_core(struct workers *w, const struct config *c,
-                                 const struct users *users)
+                                 const struct users *users, const struct core_observer *observer)
 {
     struct core_options options = {
         .env = w->env,
@@ -91,6 +91,7 @@ static enum err workers_new_core(struct workers *w, const struct config *c,
         .heartbeat_s = (uint16_t)c->heartbeat_s,
         .message_size_max = c->max_message_size,
         .memory_limit_bytes = workers_memory_limit(c),
+        .observer = observer,
     };
     struct link **links = calloc(w->n_io, sizeof(struct link *));
     if (links == NULL)
@@ -103,7 +104,8 @@ static enum err workers_new_core(struct workers *w, const struct config *c,
 }
 
 enum err workers_new(struct workers **out, const struct config *config, struct env *env,
-                     const struct users *users, struct loop_listener *listener)
+                     const struct users *users, struct loop_listener *listener,
+                     const struct core_observer *observer)
 {
     *out = NULL;
     struct workers *w = calloc(1, sizeof(*w));
@@ -122,7 +124,7 @@ enum err workers_new(struct workers **out, const struct config *config, struct e
         e = workers_new_io(&w->io[i], (uint32_t)i, config, listener);
     }
     if (e == OK)
-        e = workers_new_core(w, config, users);
+        e = workers_new_core(w, config, users, observer);
     if (e != OK) {
         workers_free(w);
         return e;
@@ -190,8 +192,7 @@ static void workers_run_inline(struct workers *w)
         bool more = core_step(w->core);
         more |= workers_store_pending(w);
         io_write(io->io);
-        size_t size;
-        more |= ring_peek(&io->link.in, &size) != NULL;
+        more |= ring_see_published(&io->link.in);
         uint64_t wait_ns = 0;
         if (!more) {
             loop_about_to_wait(io->loop);
@@ -216,9 +217,8 @@ static void *workers_io_thread(void *arg)
 
 static bool workers_core_has_input(struct workers *w)
 {
-    size_t size;
     for (size_t i = 0; i < w->n_io; i++)
-        if (ring_peek(&w->io[i].link.in, &size) != NULL)
+        if (ring_see_published(&w->io[i].link.in))
             return true;
     return false;
 }

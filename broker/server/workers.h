@@ -15,9 +15,11 @@
 
 struct workers;
 
-/* Makes core, links and I/O sides, listening on `listener`. ERR_NOMEM, ERR_IO. */
+/* Makes core, links and I/O sides, listening on `listener`; `observer` is the core's, NULL = none.
+ * ERR_NOMEM, ERR_IO. */
 MUST_USE enum err workers_new(struct workers **out, const struct config *config, struct env *env,
-                              const struct users *users, struct loop_listener *listener);
+                              const struct users *users, struct loop_listener *listener,
+                              const struct core_observer *observer);
 void workers_free(struct workers *w);
 
 /* Serves until workers_stop; then closes all connections in an orderly way. ERR_IO when a thread

@@ -55,10 +55,12 @@ START_TEST(records_come_out_whole_and_in_order)
     uint64_t out = 0;
     ck_assert_int_eq(ring_init(&r, SIZE), OK);
     for (int step = 0; step < 20000; step++) {
-        switch (rng_below(&rng, 4)) {
+        switch (rng_below(&rng, 6)) {
         case 0:
         case 1: in += write_record(&r, in); break;
         case 2: ring_publish(&r); break;
+        case 3: ring_see_published(&r); break;
+        case 4: ring_see_released(&r); break;
         default:
             out += read_record(&r, out);
             if (rng_below(&rng, 2) == 0)
@@ -66,6 +68,7 @@ START_TEST(records_come_out_whole_and_in_order)
         }
     }
     ring_publish(&r);
+    ring_see_published(&r);
     while (read_record(&r, out))
         out++;
     ck_assert_uint_eq(in, out);
@@ -81,10 +84,61 @@ START_TEST(nothing_is_seen_before_it_is_published)
     ck_assert_int_eq(ring_init(&r, SIZE), OK);
     ck_assert(!ring_publish(&r));
     ck_assert(write_record(&r, 0));
+    ck_assert(!ring_see_published(&r));
     ck_assert_ptr_null(ring_peek(&r, &size));
     ck_assert(ring_publish(&r));
     ck_assert(!ring_publish(&r));
+    ck_assert(ring_see_published(&r));
     ck_assert_ptr_nonnull(ring_peek(&r, &size));
+    ring_fini(&r);
+}
+END_TEST
+
+/* What the other side does after the look changes nothing until the next one. */
+START_TEST(each_side_sees_what_there_was_when_it_looked)
+{
+    struct ring r;
+    size_t size;
+    ck_assert_int_eq(ring_init(&r, SIZE), OK);
+    ck_assert(write_record(&r, 0));
+    ring_publish(&r);
+    ck_assert(ring_see_published(&r));
+    ck_assert(write_record(&r, 1));
+    ring_publish(&r);
+    ck_assert(read_record(&r, 0));
+    ck_assert_ptr_null(ring_peek(&r, &size));
+    ring_release(&r);
+    ck_assert(!ring_has_room(&r, SIZE - record_size(1) - 16));
+    ring_see_released(&r);
+    ck_assert(ring_has_room(&r, SIZE - record_size(1) - 16));
+    ck_assert(ring_see_published(&r));
+    ck_assert(read_record(&r, 1));
+    ck_assert(!ring_see_published(&r));
+    ring_fini(&r);
+}
+END_TEST
+
+/* A walk sees the same records as the reader, over the end of the buffer too, and takes none. */
+START_TEST(a_walk_takes_nothing)
+{
+    struct ring r;
+    uint64_t walked = 0;
+    uint64_t at = 0;
+    ck_assert_int_eq(ring_init(&r, SIZE), OK);
+    for (uint64_t n = 0; n < 100; n++) {
+        size_t size;
+        if (!write_record(&r, n))
+            ck_abort_msg("no room for record %llu", (unsigned long long)n);
+        for (const uint8_t *p; (p = ring_walk(&r, &at, r.w_at, &size)) != NULL; walked++)
+            if (size != record_size(walked) || memcmp(p, &walked, sizeof(walked)) != 0)
+                ck_abort_msg("record %llu is not what was written", (unsigned long long)walked);
+        ring_publish(&r);
+        ck_assert(ring_see_published(&r));
+        ck_assert(read_record(&r, n));
+        ring_release(&r);
+        ring_see_released(&r);
+    }
+    ck_assert_uint_eq(walked, 100);
     ring_fini(&r);
 }
 END_TEST
@@ -98,11 +152,13 @@ START_TEST(a_full_ring_takes_nothing_until_it_is_released)
         in++;
     ck_assert_uint_gt(in, 2);
     ring_publish(&r);
+    ring_see_published(&r);
     for (uint64_t out = 0; out < in; out++)
         ck_assert(read_record(&r, out));
     ck_assert_ptr_null(ring_reserve(&r, RECORD_MAX));
     ck_assert(!ring_has_room(&r, SIZE));
     ring_release(&r);
+    ring_see_released(&r);
     ck_assert(ring_has_room(&r, SIZE));
     ck_assert_ptr_nonnull(ring_reserve(&r, RECORD_MAX));
     ring_fini(&r);
@@ -140,6 +196,7 @@ START_TEST(a_record_may_shrink_when_it_is_committed)
     memcpy(ring_reserve(&r, 900), "defg", 4);
     ring_commit(&r, 4);
     ring_publish(&r);
+    ring_see_published(&r);
     ck_assert_mem_eq(ring_peek(&r, &size), "abc", 3);
     ck_assert_uint_eq(size, 3);
     ring_skip(&r);
@@ -163,6 +220,7 @@ static void *writer(void *arg)
         } else {
             ring_publish(r);
             sched_yield();
+            ring_see_released(r);
         }
     }
     ring_publish(r);
@@ -185,6 +243,7 @@ START_TEST(two_threads_see_the_same_records)
         } else {
             ring_release(&r);
             sched_yield();
+            ring_see_published(&r);
         }
     }
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
@@ -193,6 +252,7 @@ START_TEST(two_threads_see_the_same_records)
 END_TEST
 
 SUITE("ring", records_come_out_whole_and_in_order, nothing_is_seen_before_it_is_published,
+      each_side_sees_what_there_was_when_it_looked, a_walk_takes_nothing,
       a_full_ring_takes_nothing_until_it_is_released,
       twice_its_size_is_room_for_a_record_wherever_the_ring_stands,
       a_record_may_shrink_when_it_is_committed, two_threads_see_the_same_records)

@@ -131,9 +131,9 @@ static inline void net_send(struct net *n, struct span bytes)
 static inline struct in_head *net_event(struct net *n)
 {
     size_t size;
-    struct in_head *head = NULL;
-    for (int i = 0; i < NET_TURNS_MAX && (head = ring_peek(&n->link.in, &size)) == NULL; i++)
+    for (int i = 0; i < NET_TURNS_MAX && !ring_see_published(&n->link.in); i++)
         net_turn(n);
+    struct in_head *head = ring_peek(&n->link.in, &size);
     ck_assert_msg(head != NULL, "nothing comes from the socket");
     return head;
 }

@@ -84,6 +84,7 @@ static bool take_when_full(struct net *n)
             idle = 0;
     }
     size_t size;
+    ring_see_published(&n->link.in);
     for (struct in_head *head; (head = ring_peek(&n->link.in, &size)) != NULL;
          ring_skip(&n->link.in))
         published = published || head->kind == IN_PUBLISH;

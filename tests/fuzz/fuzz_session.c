@@ -196,9 +196,11 @@ static bool turn(void)
     core_check(b.core);
     more |= store_step(b.store);
     more |= store_durable(b.store) != b.core->durable;
+    ring_see_published(&b.link.out);
     for (void *at; (at = ring_peek(&b.link.out, &size)) != NULL; ring_skip(&b.link.out))
         hear(at);
     ring_release(&b.link.out);
+    ring_see_released(&b.link.in);
     tell_sent(false);
     return more | ring_publish(&b.link.in);
 }

@@ -41,14 +41,13 @@ static void side_wake(struct side *s)
 static void schedule_inline(struct world *w)
 {
     struct side *s = &w->sides[0];
-    size_t size;
     switch (s->phase++) {
     case 0: io_read(s->io); break;
     case 1: schedule_core_step(w); break;
     case 2:
         w->core_more |= schedule_store_pending(w);
         io_write(s->io);
-        w->core_more |= ring_peek(&s->link.in, &size) != NULL;
+        w->core_more |= ring_see_published(&s->link.in);
         break;
     case 3:
         if (!w->core_more) {
@@ -85,9 +84,8 @@ static void schedule_side(struct world *w, struct side *s)
 
 static bool schedule_core_has_input(struct world *w)
 {
-    size_t size;
     for (size_t i = 0; i < w->plan.n_sides; i++)
-        if (ring_peek(&w->sides[i].link.in, &size) != NULL)
+        if (ring_see_published(&w->sides[i].link.in))
             return true;
     return false;
 }

@@ -159,17 +159,19 @@ static void world_new_broker(struct world *w)
         world_new_side(w, i);
         links[i] = &w->sides[i].link;
     }
-    struct core_options options = {.env = &w->env,
-                                   .store = w->store,
-                                   .users = &w->users,
-                                   .version = SPAN_LIT("4.2.0"),
-                                   .default_vhost = SPAN_LIT("/"),
-                                   .frame_max = w->plan.frame_max,
-                                   .channel_max = 8,
-                                   .heartbeat_s = w->plan.heartbeat_s,
-                                   .message_size_max = 1 << 20,
-                                   .memory_limit_bytes = w->plan.memory_limit,
-                                   .turn_work = w->plan.turn_work};
+    struct core_options options = {
+        .env = &w->env,
+        .store = w->store,
+        .users = &w->users,
+        .version = SPAN_LIT("4.2.0"),
+        .default_vhost = SPAN_LIT("/"),
+        .frame_max = w->plan.frame_max,
+        .channel_max = 8,
+        .heartbeat_s = w->plan.heartbeat_s,
+        .message_size_max = 1 << 20,
+        .memory_limit_bytes = w->plan.memory_limit,
+        .turn_work = w->plan.turn_work,
+        .observer = w->recorder == NULL ? NULL : recorder_observer(w->recorder)};
     e = core_new(&w->core, &options, links, w->plan.n_sides);
     ASSERT(e == OK);
 }
@@ -398,7 +400,14 @@ static void world_live(struct world *w)
     world_check_end(w);
 }
 
-uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps)
+static void world_record(struct world *w, const char *path)
+{
+    char why[1024] = "out of memory";
+    if (recorder_open(&w->recorder, path, span_str(WHIPPET_VERSION), why, sizeof(why)) != OK)
+        fail("%s", why);
+}
+
+uint64_t world_run(uint64_t seed, const char *program, const char *record, uint64_t *n_steps)
 {
     failure_begin(seed, program);
     size_t before = memory_used();
@@ -413,6 +422,8 @@ uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps)
     world_plan(w);
     net_init(&w->net, rng_next(&w->rng));
     w->store_rng.state = rng_next(&w->rng);
+    if (record != NULL)
+        world_record(w, record);
     world_new_broker(w);
     world_live(w);
     trace_mix(w->step);
@@ -426,6 +437,7 @@ uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps)
         chan_free(*(struct chan **)deque_at(&w->chans, i));
     deque_fini(&w->chans);
     world_free_broker(w);
+    recorder_close(w->recorder);
     model_fini(&w->model);
     net_fini(&w->net);
     free(w);

@@ -19,6 +19,7 @@
 #include "base/rng.h"
 #include "broker/core/core.h"
 #include "broker/net/io.h"
+#include "broker/server/recorder.h"
 #include "storage/store.h"
 #include "tests/sim/model.h"
 #include "tests/sim/net.h"
@@ -74,6 +75,7 @@ struct world {
     struct loop *core_loop; /* what the core waits on when it has a thread of its own */
     bool core_asleep;
     bool core_more;
+    struct recorder *recorder; /* NULL = none */
     struct core *core;
     struct model model;
     struct actor *actors[ACTORS_MAX];
@@ -87,8 +89,9 @@ struct world {
     uint64_t progress_step; /* when something last happened that a client waited for */
 };
 
-/* Runs a seed to its end; a finding ends the process. Returns the hash over all that happened. */
-uint64_t world_run(uint64_t seed, const char *program, uint64_t *n_steps);
+/* Runs a seed to its end; a finding ends the process. Returns the hash over all that happened.
+ * `record` is the file that the core's part is recorded in, for replay.c; NULL = none. */
+uint64_t world_run(uint64_t seed, const char *program, const char *record, uint64_t *n_steps);
 
 /* A number from 0 to n-1 of the clients' part of the seed. */
 uint64_t world_draw(struct world *w, uint64_t n);

@@ -25,11 +25,14 @@ START_TEST(records_of_one_turn_share_a_batch)
     delay = 0;
     ck_assert_uint_eq(store_durable(s), 0);
     ck_assert(!store_step(s));
+    ck_assert_uint_eq(store_filling(s), 1);
     ck_assert_uint_eq(store_append(s, SPAN_LIT("a")), 1);
     ck_assert_uint_eq(store_append(s, SPAN_LIT("b")), 1);
+    ck_assert_uint_eq(store_filling(s), 1);
     ck_assert_uint_eq(store_durable(s), 0);
     ck_assert(!store_step(s));
     ck_assert_uint_eq(store_durable(s), 1);
+    ck_assert_uint_eq(store_filling(s), 2);
     ck_assert_uint_eq(store_append(s, SPAN_LIT("c")), 2);
     ck_assert(!store_step(s));
     ck_assert_uint_eq(store_durable(s), 2);
