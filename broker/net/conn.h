@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* broker/net/conn.h — one socket, as io.c and conn.c share it.
+/* broker/net/conn.h — one socket, as io.c sees it.
  *
  * A connection is known to the core from IN_OPENED until ORDER_RELEASED. Output is a buffer of
  * encoded frames and, between them, references to large bodies; the buffer is borrowed from the

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* broker/net/io_priv.h — what io.c and conn.c share of the thread. */
+/* broker/net/io_priv.h — what io.c and the files of a connection share of the thread. */
 #ifndef BROKER_NET_IO_PRIV_H
 #define BROKER_NET_IO_PRIV_H
 

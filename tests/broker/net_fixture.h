@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "broker/net/io.h"
+#include "tests/amqp/wire_play.h"
 #include "tests/base/suite.h"
 
 enum { NET_TURNS_MAX = 20000 };
@@ -153,6 +154,22 @@ static inline struct slot_id net_open(struct net *n)
     ck_assert(((struct in_opened *)head)->loopback);
     struct slot_id conn = head->conn;
     net_done(n);
+    return conn;
+}
+
+/* Likewise, and tune-ok with a heartbeat of 10 s handed on. */
+static inline struct slot_id net_open_tuned(struct net *n, uint32_t frame_max)
+{
+    struct slot_id conn = net_open(n);
+    struct buf b;
+    buf_init(&b);
+    struct method m = {.id = METHOD_connection_tune_ok};
+    m.connection_tune_ok = (struct amqp_connection_tune_ok){2047, frame_max, 10};
+    wire_put_method(&b, 0, &m);
+    net_send(n, buf_span(&b));
+    ck_assert_uint_eq(net_event(n)->kind, IN_METHOD);
+    net_done(n);
+    buf_fini(&b);
     return conn;
 }
 
