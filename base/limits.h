@@ -40,6 +40,14 @@ enum {
     OUTPUT_STOP_READING = 4 * 1024 * 1024,
     /* Contents that wait in a channel's replies before its consumers are no longer fed. */
     REPLY_CONTENTS_MAX = 256,
+
+    /* What a publisher may send while it runs ahead of consumers before it is throttled, and for
+     * how long at most. So it is never slowed below 50,000 messages or 100 MB a second. Some
+     * thousand small messages stay in the cache. */
+    PACING_MESSAGES = 1024,
+    PACING_BYTES = 2 * 1024 * 1024,
+    PACING_THROTTLE_NS = 20 * 1000 * 1000,
+
     /* Events that wait for a parked channel before its connection is no longer read. */
     BLOCKED_PARKING_BYTES = 1024 * 1024,
     /* The same once all sessions together have parked this part of the memory limit. */

@@ -38,6 +38,8 @@ enum err core_new(struct core **out, const struct core_options *options, struct 
     core->options = *options;
     if (core->options.turn_work == 0)
         core->options.turn_work = TURN_WORK_MAX;
+    if (core->options.pacing_messages == 0)
+        core->options.pacing_messages = PACING_MESSAGES;
     core_init_lists(core);
     env_secret(options->env, &core->hash_seed, sizeof(core->hash_seed));
     env_secret(options->env, core->name_secret, sizeof(core->name_secret));

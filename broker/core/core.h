@@ -51,6 +51,7 @@ struct core_options {
     uint64_t message_size_max;   /* larger ones are refused with 406 */
     uint64_t memory_limit_bytes; /* messages above this make publishers wait; 0 = no limit */
     unsigned turn_work;          /* steps of work in one turn; 0 = TURN_WORK_MAX */
+    unsigned pacing_messages;    /* see pacing.h; 0 = PACING_MESSAGES */
     const struct core_observer *observer; /* NULL = nobody */
 };
 

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "broker/core/core.h"
 #include "broker/core/messages.h"
+#include "broker/core/pacing.h"
 #include "broker/core/publish_check.h"
 #include "broker/core/tx.h"
 
@@ -221,9 +222,12 @@ static const struct reply *publish_deliver(struct channel *ch, struct message *m
         return publish_fanout_begin(ch, m, queues, n, confirm, batch, f);
     core->work -= (unsigned)(n - 1);
     bool failed = false;
+    size_t bytes = message_footprint(m);
     for (size_t i = 0; i + 1 < n; i++)
         failed |= publish_to(core, queues[i], message_ref(m)) != OK;
     failed |= publish_to(core, queues[n - 1], m) != OK;
+    for (size_t i = 0; i < n; i++)
+        pacing_published(ch->session, queues[i], bytes);
     if (confirm != 0)
         replies_confirm(ch, confirm, !failed, batch);
     else if (failed)

@@ -7,6 +7,7 @@
 #include "broker/core/core.h"
 #include "broker/core/hold.h"
 #include "broker/core/messages.h"
+#include "broker/core/pacing.h"
 #include "broker/core/route.h"
 #include "broker/core/vhost.h"
 
@@ -60,6 +61,7 @@ enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
     list_init(&q->ready_consumers);
     list_init(&q->active);
     list_init(&q->bindings);
+    list_init(&q->throttled);
     if (m->exclusive) {
         q->owner = owner;
         list_push_back(&owner->exclusive_queues, &q->in_owner);
@@ -78,6 +80,7 @@ void queue_delete(struct queue *q)
     q->vhost->routing_epoch++;
     list_remove(&q->in_owner);
     q->owner = NULL;
+    pacing_let_go(q);
     list_remove(&q->active);
     list_push_back(&q->core->dead_queues, &q->active);
 }
@@ -131,6 +134,7 @@ enum err queue_purge(struct queue *q, size_t *n)
     q->n_returned = 0;
     q->returned_capacity = 0;
     list_push_back(&q->core->garbage, &g->in_core);
+    pacing_let_go(q);
     return OK;
 }
 
@@ -213,14 +217,15 @@ static struct message *queue_peek(const struct queue *q, uint64_t *seq, bool *re
 static void queue_skip(struct queue *q)
 {
     q->core->message_bytes -= QUEUE_ENTRY_BYTES;
-    if (q->n_returned != 0) {
-        q->n_returned--;
-        if (q->n_returned != 0)
-            queue_returned_sift_down(q, q->returned[q->n_returned]);
-        return;
+    q->taken_ns = q->core->now_ns;
+    if (q->n_returned == 0) {
+        fifo_pop(&q->ready);
+        q->first_seq++;
+    } else if (--q->n_returned != 0) {
+        queue_returned_sift_down(q, q->returned[q->n_returned]);
     }
-    fifo_pop(&q->ready);
-    q->first_seq++;
+    if (!list_empty(&q->throttled))
+        pacing_taken(q);
 }
 
 struct message *queue_take(struct queue *q, uint64_t *seq, bool *redelivered)
@@ -337,6 +342,8 @@ void queue_check(const struct queue *q)
         ASSERT(q->returned[i].seq < q->first_seq);
         ASSERT(i == 0 || q->returned[(i - 1) / 2].seq <= q->returned[i].seq);
     }
+    LIST_EACH(&q->throttled, node)
+        ASSERT(!q->deleted && !CONTAINER_OF(node, struct session, in_throttled)->released);
     size_t n = 0;
     LIST_EACH(&q->consumers, node) {
         const struct consumer *c = CONTAINER_OF(node, struct consumer, in_queue);

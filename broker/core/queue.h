@@ -72,6 +72,9 @@ struct queue {
     struct list ready_consumers; /* by priority, then by turn; consumer.in_ready */
     struct list active;          /* in core->active_queues */
 
+    uint64_t taken_ns;     /* when a message was last taken from its backlog; 0 = never */
+    struct list throttled; /* sessions that are ahead of its consumers, by session.in_throttled */
+
     struct list bindings; /* it is the destination of; binding.in_destination */
     uint64_t route_mark;
 };

@@ -49,6 +49,7 @@ enum err session_new(struct session **out, struct core_link *link, const struct 
     list_init(&s->awaiting_output);
     list_init(&s->in_teardowns);
     list_init(&s->in_orders);
+    list_init(&s->in_throttled);
     fifo_init(&s->in_flight, sizeof(struct message *));
     if (channel_new(&s->channel_zero, s, 0) != OK) {
         free(s);
@@ -64,6 +65,7 @@ enum err session_new(struct session **out, struct core_link *link, const struct 
 void session_free(struct session *s)
 {
     ASSERT(list_empty(&s->channel_list) && list_empty(&s->exclusive_queues));
+    ASSERT(!list_linked(&s->in_throttled));
     s->link->sessions[s->conn.index] = NULL;
     list_remove(&s->in_core);
     list_remove(&s->in_orders);
@@ -101,6 +103,15 @@ bool session_flush_orders(struct session *s)
     return true;
 }
 
+/* An order that is still due and its opposite cancel out. */
+static void session_order_either(struct session *s, enum order order, enum order opposite)
+{
+    if ((s->orders_due & BIT(opposite)) != 0)
+        s->orders_due &= ~BIT(opposite);
+    else
+        session_order(s, order);
+}
+
 static void session_pace(struct session *s)
 {
     uint64_t limit = s->core->options.memory_limit_bytes;
@@ -110,12 +121,13 @@ static void session_pace(struct session *s)
     if (s->state == SESSION_ENDED || pause == s->paused || (!pause && s->parked_bytes > most / 2))
         return;
     s->paused = pause;
-    /* An order that is still due and its opposite cancel out. */
-    enum order opposite = pause ? ORDER_RESUME : ORDER_PAUSE;
-    if ((s->orders_due & BIT(opposite)) != 0)
-        s->orders_due &= ~BIT(opposite);
-    else
-        session_order(s, pause ? ORDER_PAUSE : ORDER_RESUME);
+    session_order_either(s, pause ? ORDER_PAUSE : ORDER_RESUME, pause ? ORDER_RESUME : ORDER_PAUSE);
+}
+
+void session_throttle(struct session *s, bool on)
+{
+    session_order_either(s, on ? ORDER_THROTTLE : ORDER_UNTHROTTLE,
+                         on ? ORDER_UNTHROTTLE : ORDER_THROTTLE);
 }
 
 void session_charge(struct session *s, size_t n)
@@ -235,6 +247,7 @@ bool session_teardown_some(struct session *s, unsigned *work)
     }
     list_remove(&s->in_teardowns);
     if (s->socket_gone) {
+        list_remove(&s->in_throttled);
         output_drop(s);
         replies_drop_all(s->channel_zero);
         session_order(s, ORDER_RELEASED);

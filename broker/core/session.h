@@ -62,6 +62,10 @@ struct session {
     size_t parked_bytes;         /* of events and replies that wait */
     unsigned orders_due;         /* of BIT(enum order) */
     struct list in_orders;
+    struct list
+        in_throttled; /* in queue.throttled: its connection was told not to be read for a while */
+    unsigned n_ahead; /* published to queues that are behind, since it was let go … */
+    uint64_t ahead_bytes; /* … and in bytes */
 };
 
 void session_move(struct session *s, enum session_state state);
@@ -96,6 +100,9 @@ void session_order(struct session *s, enum order order);
 
 /* Gives the orders that found no room. True when none is left; a released session is then freed. */
 bool session_flush_orders(struct session *s);
+
+/* Has its connection not read for a while, or again. */
+void session_throttle(struct session *s, bool on);
 
 /* Ends the session without a word: memory for an orderly end is out. */
 void session_abort(struct session *s);

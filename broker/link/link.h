@@ -117,6 +117,8 @@ enum order {
     ORDER_CLOSE_LATE, /* say nothing, close after a few seconds: a refused login */
     ORDER_PAUSE,      /* stop reading this connection */
     ORDER_RESUME,     /* read again */
+    ORDER_THROTTLE,   /* do not read for PACING_THROTTLE_NS … */
+    ORDER_UNTHROTTLE, /* … or until now */
     ORDER_RELEASED    /* the core has let go of everything */
 };
 

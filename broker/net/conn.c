@@ -131,6 +131,8 @@ void conn_arm(struct conn *c)
         at = conn_min(at, c->io->now_ns + interval / 2);
     if (c->stuck_ns != 0)
         at = conn_min(at, c->stuck_ns + CONN_STUCK_NS);
+    if (c->throttle_ns != 0)
+        at = conn_min(at, c->throttle_ns);
     if (at == TIMER_NEVER)
         timer_clear(&c->io->timers, &c->timer);
     else if (!timer_is_set(&c->timer) || at < c->timer.deadline_ns)
@@ -159,6 +161,24 @@ static void conn_beat(struct conn *c, uint64_t now_ns)
     conn_wake_write(c);
 }
 
+/* The core would rather not hear of it for a while. Being told again does not make it longer. */
+static void conn_throttle(struct conn *c)
+{
+    if (c->throttle_ns != 0 || c->paused)
+        return;
+    c->throttle_ns = c->io->now_ns + PACING_THROTTLE_NS;
+    conn_update_wants(c);
+    conn_arm(c);
+}
+
+static void conn_unthrottle(struct conn *c)
+{
+    if (c->throttle_ns == 0)
+        return;
+    c->throttle_ns = 0;
+    conn_update_wants(c);
+}
+
 static void conn_on_timer(struct timer *t, uint64_t now_ns)
 {
     struct conn *c = CONTAINER_OF(t, struct conn, timer);
@@ -167,6 +187,10 @@ static void conn_on_timer(struct timer *t, uint64_t now_ns)
         conn_drop(c);
         return;
     }
+    if (now_ns >= c->throttle_ns)
+        conn_unthrottle(c);
+    if (c->socket == NULL)
+        return;
     conn_beat(c, now_ns);
     if (c->socket != NULL)
         conn_arm(c);
@@ -185,7 +209,7 @@ void conn_set_deadline(struct conn *c, uint64_t in_ns)
  * pause is over: what comes is dropped, and close-ok must be seen. */
 bool conn_wants_read(const struct conn *c)
 {
-    bool paused = c->paused && c->state == CONN_OPEN;
+    bool paused = (c->paused || c->throttle_ns != 0) && c->state == CONN_OPEN;
     return !paused && c->output_bytes - c->output_done < OUTPUT_STOP_READING;
 }
 
@@ -196,7 +220,12 @@ void conn_update_wants(struct conn *c)
     bool reading = conn_wants_read(c);
     if (reading && !c->reading)
         c->read_ns = c->io->now_ns;
+    if (!reading && c->throttle_ns == 0 && c->gone) {
+        conn_drop(c);
+        return;
+    }
     c->reading = reading;
+    c->gone = c->gone && !reading;
     loop_want(c->socket, reading, c->wants_write);
     if (reading && c->more_rest && !list_linked(&c->in_ready))
         list_push_back(&c->io->ready, &c->in_ready);
@@ -205,12 +234,14 @@ void conn_update_wants(struct conn *c)
 static void conn_on_ready(void *arg, bool readable, bool writable)
 {
     struct conn *c = arg;
-    if (readable && !c->reading) {
+    if (readable && !c->reading && c->throttle_ns == 0) {
         /* The peer has gone while it was not read: what it holds must not wait for ever. */
         conn_drop(c);
         return;
     }
-    if (readable && !list_linked(&c->in_ready)) {
+    /* Who is throttled will be read in a moment, to the end of what was sent. */
+    c->gone |= readable && !c->reading;
+    if (readable && c->reading && !list_linked(&c->in_ready)) {
         c->readable = true;
         list_push_back(&c->io->ready, &c->in_ready);
     }
@@ -260,8 +291,11 @@ void conn_order(struct conn *c, enum order order)
     case ORDER_PAUSE:
     case ORDER_RESUME:
         c->paused = order == ORDER_PAUSE;
+        c->throttle_ns = 0;
         conn_update_wants(c);
         break;
+    case ORDER_THROTTLE: conn_throttle(c); break;
+    case ORDER_UNTHROTTLE: conn_unthrottle(c); break;
     case ORDER_RELEASED: break;
     }
 }

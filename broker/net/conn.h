@@ -61,6 +61,7 @@ struct conn {
     bool open;        /* connection.open-ok has been sent: heartbeats */
     bool readable;    /* the loop said so */
     bool paused;      /* by the core */
+    bool gone;        /* the peer has gone while it was throttled */
     bool reading;     /* the loop is asked to say when it is readable */
     bool more_rest;   /* `rest` was not parsed to its end: the ring was full */
     bool ended;       /* the peer has closed its side */
@@ -84,6 +85,7 @@ struct conn {
     uint64_t wrote_ns;    /* when bytes went last */
     uint64_t stuck_ns;    /* since when output has not moved; 0 = it moves */
     uint64_t deadline_ns; /* of the handshake, or of the end; TIMER_NEVER = none */
+    uint64_t throttle_ns; /* not read until then; 0 = not throttled */
 };
 
 /* ERR_NOMEM. */

@@ -7,14 +7,12 @@
  *     payload   = kind (octet, enum recording_kind), then
  *       RECORDING_HEAD    version of Whippet, product version, virtual host (longstr each);
  *                         frame_max (u32), channel_max, heartbeat (u16), largest message, memory
- *                         limit (u64), work of a turn, links (u32); hash seed (u64), secret of
- *                         generated names (16 octets); users (u32), each with name (longstr),
- *                         salt, digest, loopback only (octet)
- *       RECORDING_INPUT   link (u32), events up to the end of the record
- *       RECORDING_TURN    time (u64), durable and filling batch (u64), shutdown (octet), then for
- *                         each link how far its out-ring is released (u64)
- *       RECORDING_DONE    digest of the turn (u64)
- *     event     = kind (octet, enum in_kind), connection's index and generation (u32), channel
+ *                         limit (u64), work of a turn, pacing, links (u32); hash seed (u64),
+ *                         secret of generated names (16 octets); users (u32), each with name
+ * (longstr), salt, digest, loopback only (octet) RECORDING_INPUT   link (u32), events up to the end
+ * of the record RECORDING_TURN    time (u64), durable and filling batch (u64), shutdown (octet),
+ * then for each link how far its out-ring is released (u64) RECORDING_DONE    digest of the turn
+ * (u64) event     = kind (octet, enum in_kind), connection's index and generation (u32), channel
  *                 (u16), then
  *       IN_OPENED         loopback (octet)
  *       IN_METHOD         payload of the method frame (longstr)

@@ -45,9 +45,10 @@ static bool take_options(struct span *in, struct core_options *o)
            take_u32(in, &o->frame_max) && take_u16(in, &o->channel_max) &&
            take_u16(in, &o->heartbeat_s) && take_u64(in, &o->message_size_max) &&
            take_u64(in, &o->memory_limit_bytes) && take_u32(in, &o->turn_work) &&
-           o->frame_max >= FRAME_MAX_MIN && o->frame_max <= FRAME_MAX_DEFAULT &&
-           o->channel_max != 0 && o->message_size_max <= BODY_SIZE_CEILING && o->turn_work != 0 &&
-           o->turn_work <= TURN_WORK_MAX;
+           take_u32(in, &o->pacing_messages) && o->frame_max >= FRAME_MAX_MIN &&
+           o->frame_max <= FRAME_MAX_DEFAULT && o->channel_max != 0 &&
+           o->message_size_max <= BODY_SIZE_CEILING && o->turn_work != 0 &&
+           o->turn_work <= TURN_WORK_MAX && o->pacing_messages != 0;
 }
 
 bool recording_take_head(struct span in, struct recording_head *head)

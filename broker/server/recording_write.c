@@ -61,7 +61,8 @@ enum err recording_put_head(struct buf *out, const struct core *core, struct spa
     p = put_longstr(put_longstr(put_longstr(p, build), o->version), o->default_vhost);
     p = put_u16(put_u16(put_u32(p, o->frame_max), o->channel_max), o->heartbeat_s);
     p = put_u64(put_u64(p, o->message_size_max), o->memory_limit_bytes);
-    p = put_u32(put_u32(p, o->turn_work), (uint32_t)core->n_links);
+    p = put_u32(put_u32(p, o->turn_work), o->pacing_messages);
+    p = put_u32(p, (uint32_t)core->n_links);
     /* As env gave it, not as a number: core_new asks for octets. */
     p = put_bytes(p, span_of(&core->hash_seed, sizeof(core->hash_seed)));
     p = put_bytes(p, span_of(core->name_secret, sizeof(core->name_secret)));

@@ -223,9 +223,10 @@ static void client_hear_content(struct client *c, const struct out_content *out)
 static void client_hear_order(struct client *c, enum order order)
 {
     static const char *const NAMES[] = {
-        [ORDER_OPEN] = "order OPEN",        [ORDER_CLOSING] = "order CLOSING",
-        [ORDER_CLOSE] = "order CLOSE",      [ORDER_CLOSE_LATE] = "order CLOSE_LATE",
-        [ORDER_PAUSE] = "order PAUSE",      [ORDER_RESUME] = "order RESUME",
+        [ORDER_OPEN] = "order OPEN",         [ORDER_CLOSING] = "order CLOSING",
+        [ORDER_CLOSE] = "order CLOSE",       [ORDER_CLOSE_LATE] = "order CLOSE_LATE",
+        [ORDER_PAUSE] = "order PAUSE",       [ORDER_RESUME] = "order RESUME",
+        [ORDER_THROTTLE] = "order THROTTLE", [ORDER_UNTHROTTLE] = "order UNTHROTTLE",
         [ORDER_RELEASED] = "order RELEASED"};
     client_add_line(c, NAMES[order]);
     if (order == ORDER_RELEASED)

@@ -2,6 +2,7 @@
 #include "broker/net/conn.h"
 
 #include "amqp/method.h"
+#include "base/limits.h"
 #include "tests/broker/net_fixture.h"
 
 START_TEST(output_comes_before_the_end)
@@ -55,6 +56,91 @@ START_TEST(a_paused_connection_is_not_read_until_it_is_resumed)
 }
 END_TEST
 
+/* One method on channel 1 that the core sees once the connection is read. */
+static void send_one(struct net *n)
+{
+    struct buf b;
+    buf_init(&b);
+    struct method m = {.id = METHOD_tx_select};
+    wire_put_method(&b, 1, &m);
+    net_send(n, buf_span(&b));
+    buf_fini(&b);
+}
+
+static void check_unread(struct net *n)
+{
+    size_t size;
+    for (int i = 0; i < 50; i++) {
+        net_turn(n);
+        ck_assert_ptr_null(ring_peek(&n->link.in, &size));
+    }
+}
+
+START_TEST(a_throttled_connection_is_read_when_it_is_let_go_or_by_itself)
+{
+    struct net *n = net_new();
+    struct slot_id conn = net_open_tuned(n, 4096);
+    net_order(n, conn, ORDER_OPEN);
+    net_order(n, conn, ORDER_THROTTLE);
+    net_turn(n);
+    send_one(n);
+    check_unread(n);
+    net_order(n, conn, ORDER_UNTHROTTLE);
+    ck_assert_uint_eq(net_event(n)->kind, IN_METHOD);
+    net_done(n);
+    net_order(n, conn, ORDER_THROTTLE);
+    net_turn(n);
+    send_one(n);
+    n->now_ns += PACING_THROTTLE_NS - 1;
+    check_unread(n);
+    /* Being told again does not make it longer. */
+    net_order(n, conn, ORDER_THROTTLE);
+    check_unread(n);
+    n->now_ns += 1;
+    ck_assert_uint_eq(net_event(n)->kind, IN_METHOD);
+    net_done(n);
+    /* What the core did not know to be over. */
+    net_order(n, conn, ORDER_UNTHROTTLE);
+    send_one(n);
+    ck_assert_uint_eq(net_event(n)->kind, IN_METHOD);
+    net_free(n);
+}
+END_TEST
+
+START_TEST(who_goes_while_it_is_throttled_is_read_to_the_end)
+{
+    struct net *n = net_new();
+    struct slot_id conn = net_open_tuned(n, 4096);
+    net_order(n, conn, ORDER_THROTTLE);
+    net_turn(n);
+    send_one(n);
+    close(n->fd);
+    n->fd = -1;
+    check_unread(n);
+    n->now_ns += PACING_THROTTLE_NS;
+    ck_assert_uint_eq(net_event(n)->kind, IN_METHOD);
+    net_done(n);
+    ck_assert_uint_eq(net_event(n)->kind, IN_CLOSED);
+    net_free(n);
+}
+END_TEST
+
+START_TEST(a_pause_ends_throttling_and_drops_who_is_gone)
+{
+    struct net *n = net_new();
+    struct slot_id conn = net_open_tuned(n, 4096);
+    net_order(n, conn, ORDER_THROTTLE);
+    net_turn(n);
+    send_one(n);
+    close(n->fd);
+    n->fd = -1;
+    check_unread(n);
+    net_order(n, conn, ORDER_PAUSE);
+    ck_assert_uint_eq(net_event(n)->kind, IN_CLOSED);
+    net_free(n);
+}
+END_TEST
+
 START_TEST(heartbeats_go_out_when_nothing_else_does_and_silence_ends)
 {
     struct net *n = net_new();
@@ -76,4 +162,7 @@ END_TEST
 
 SUITE("conn", output_comes_before_the_end, a_refused_peer_hears_nothing_for_a_while,
       a_paused_connection_is_not_read_until_it_is_resumed,
+      a_throttled_connection_is_read_when_it_is_let_go_or_by_itself,
+      who_goes_while_it_is_throttled_is_read_to_the_end,
+      a_pause_ends_throttling_and_drops_who_is_gone,
       heartbeats_go_out_when_nothing_else_does_and_silence_ends)

@@ -89,6 +89,7 @@ START_TEST(the_head_says_what_a_core_is_made_of)
     ck_assert_uint_eq(head.options.message_size_max, 1 << 24);
     ck_assert_uint_eq(head.options.memory_limit_bytes, 0);
     ck_assert_uint_eq(head.options.turn_work, TURN_WORK_MAX);
+    ck_assert_uint_eq(head.options.pacing_messages, PACING_MESSAGES);
     ck_assert_uint_eq(head.n_links, FIXTURE_LINKS);
     for (size_t i = 0; i < RECORDING_SECRETS; i++)
         ck_assert_uint_eq(head.secrets.at[i], 0x5a);

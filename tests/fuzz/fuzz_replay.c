@@ -37,7 +37,7 @@ static void add_head(struct buf *out)
     uint8_t *p = put_longstr(put_longstr(head, span_str(WHIPPET_VERSION)), SPAN_LIT("4.2.0"));
     p = put_u32(put_longstr(p, SPAN_LIT("/")), FRAME_MAX_DEFAULT);
     p = put_u64(put_u16(put_u16(p, CHANNEL_MAX_DEFAULT), 60), (uint64_t)BODY_INLINE_MAX * 2);
-    p = put_u32(put_u32(put_u64(p, 1 << 20), 64), LINKS);
+    p = put_u32(put_u32(put_u32(put_u64(p, 1 << 20), 64), 16), LINKS);
     p = put_u32(put_bytes(p, span_of(SECRETS, sizeof(SECRETS))), 1);
     p = put_bytes(put_longstr(p, SPAN_LIT("guest")), span_of(SALT, sizeof(SALT)));
     p = put_bytes(p, span_of(users.list[0].digest, PASSWORD_DIGEST));
