@@ -45,16 +45,34 @@ enum err assembly_header(struct assembly *a, struct span header, uint64_t body_s
     return a->large == NULL ? ERR_NOMEM : OK;
 }
 
+size_t assembly_room(struct assembly *a, uint8_t **at)
+{
+    if (a->large == NULL || a->body_left == 0)
+        return 0;
+    if (a->large->size == a->large->capacity && body_grow(&a->large, a->body_size) != OK)
+        return 0;
+    *at = a->large->bytes + a->large->size;
+    return a->large->capacity - a->large->size;
+}
+
+void assembly_received(struct assembly *a, size_t n)
+{
+    ASSERT(n <= a->body_left && n <= a->large->capacity - a->large->size);
+    a->large->size += n;
+    a->body_left -= n;
+}
+
 static enum err assembly_body_large(struct assembly *a, struct span bytes)
 {
     while (bytes.size != 0) {
-        if (a->large->size == a->large->capacity && body_grow(&a->large, a->body_size) != OK)
+        uint8_t *at;
+        size_t n = assembly_room(a, &at);
+        if (n == 0)
             return ERR_NOMEM;
-        size_t n = a->large->capacity - a->large->size;
         if (n > bytes.size)
             n = bytes.size;
-        memcpy(a->large->bytes + a->large->size, bytes.at, n);
-        a->large->size += n;
+        memcpy(at, bytes.at, n);
+        assembly_received(a, n);
         bytes = span_of(bytes.at + n, bytes.size - n);
     }
     return OK;
@@ -63,10 +81,10 @@ static enum err assembly_body_large(struct assembly *a, struct span bytes)
 enum err assembly_body(struct assembly *a, struct span bytes)
 {
     ASSERT(bytes.size <= a->body_left);
+    if (a->large != NULL)
+        return assembly_body_large(a, bytes);
     a->body_left -= bytes.size;
-    if (!a->kept)
-        return OK;
-    return a->large != NULL ? assembly_body_large(a, bytes) : buf_append(&a->bytes, bytes);
+    return a->kept ? buf_append(&a->bytes, bytes) : OK;
 }
 
 struct span assembly_payload(const struct assembly *a)

@@ -35,8 +35,15 @@ void assembly_free(struct assembly *a);
 MUST_USE enum err assembly_header(struct assembly *a, struct span header, uint64_t body_size,
                                   uint64_t body_size_max, uint32_t home);
 
-/* Takes body bytes, at most body_left of them. ERR_NOMEM. */
+/* Copies body bytes, at most body_left of them. ERR_NOMEM. */
 MUST_USE enum err assembly_body(struct assembly *a, struct span bytes);
+
+/* Memory for more bytes of a large body, between 1 and body_left of them; 0 when it is not large or
+ * not kept, when it is whole, or when memory is out. */
+size_t assembly_room(struct assembly *a, uint8_t **at);
+
+/* `n` bytes have been put there. */
+void assembly_received(struct assembly *a, size_t n);
 
 /* What the assembly holds now; valid until it changes. */
 struct span assembly_payload(const struct assembly *a);

@@ -217,6 +217,30 @@ static void wire_keep_snippet(struct wire *w, struct span bytes)
         s->bytes[s->size++] = bytes.at[i];
 }
 
+/* Memory is lent within the bound for unfinished contents; where that ends, wire_fill_body says so.
+ */
+size_t wire_body_room(struct wire *w, uint8_t **at)
+{
+    if (w->state != WIRE_FRAMES || w->filling == NULL || w->frame_left == 0)
+        return 0;
+    uint64_t room = assembly_room(w->filling, at);
+    if (room > w->frame_left)
+        room = w->frame_left;
+    if (room > w->assembled_bytes_max - w->assembled_bytes)
+        room = w->assembled_bytes_max - w->assembled_bytes;
+    return (size_t)room;
+}
+
+void wire_body_received(struct wire *w, size_t n)
+{
+    struct assembly *a = w->filling;
+    ASSERT(n <= w->frame_left);
+    wire_keep_snippet(w, span_of(a->large->bytes + a->large->size, n));
+    assembly_received(a, n);
+    w->assembled_bytes += n;
+    w->frame_left -= n;
+}
+
 /* WIRE_MORE with input left means: this frame is done, go on. */
 static enum wire_got wire_fill_body(struct wire *w, struct span *in, struct wire_event *ev)
 {

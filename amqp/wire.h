@@ -85,6 +85,14 @@ void wire_fini(struct wire *w);
 
 enum wire_got wire_next(struct wire *w, struct span *in, struct wire_event *ev);
 
+/* While a body frame of a large body arrives, its next bytes may be put straight into the body's
+ * memory instead of going through wire_next: their room, 0 when there is none. Valid until the next
+ * call. Nothing of earlier input is left over then: wire_next has used it up. */
+size_t wire_body_room(struct wire *w, uint8_t **at);
+
+/* `n` bytes have been put there. Whatever comes next goes through wire_next, or to a new room. */
+void wire_body_received(struct wire *w, size_t n);
+
 /* Stops reading for good: what comes in afterwards is dropped. */
 void wire_stop(struct wire *w);
 

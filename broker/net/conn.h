@@ -60,6 +60,7 @@ struct conn {
     bool known;       /* to the core */
     bool open;        /* connection.open-ok has been sent: heartbeats */
     bool readable;    /* the loop said so */
+    bool large;       /* bodies are coming that are received into their own memory */
     bool paused;      /* by the core */
     bool gone;        /* the peer has gone while it was throttled */
     bool reading;     /* the loop is asked to say when it is readable */

@@ -65,7 +65,7 @@ MUST_USE enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, voi
 void loop_want(struct loop_socket *s, bool readable, bool writable);
 
 /* Bytes moved, or LOOP_END (read only), LOOP_LATER, LOOP_BROKEN. */
-ssize_t loop_read(struct loop_socket *s, void *at, size_t size);
+ssize_t loop_read(struct loop_socket *s, const struct iovec *parts, int n);
 ssize_t loop_write(struct loop_socket *s, const struct iovec *parts, int n);
 
 /* Nothing more will be written; the peer reads the end after what was. */

@@ -343,9 +343,10 @@ void loop_want(struct loop_socket *s, bool readable, bool writable)
     ASSERT(failed == 0);
 }
 
-ssize_t loop_read(struct loop_socket *s, void *at, size_t size)
+ssize_t loop_read(struct loop_socket *s, const struct iovec *parts, int n_parts)
 {
-    ssize_t n = read(s->fd, at, size);
+    ssize_t n = n_parts == 1 ? read(s->fd, parts->iov_base, parts->iov_len)
+                             : readv(s->fd, parts, n_parts);
     if (n >= 0)
         return n;
     return errno == EAGAIN || errno == EINTR ? LOOP_LATER : LOOP_BROKEN;

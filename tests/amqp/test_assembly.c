@@ -55,6 +55,38 @@ START_TEST(a_large_body_has_its_own_memory)
 }
 END_TEST
 
+START_TEST(a_large_body_may_be_put_into_its_memory)
+{
+    size_t size = 2 * BODY_FIRST_BYTES + 11;
+    struct assembly *a = begin(size, 1 << 28);
+    feed(a, 5, 5);
+    for (size_t at = 5; at < size;) {
+        uint8_t *room_at = NULL;
+        size_t room = assembly_room(a, &room_at);
+        ck_assert_uint_ge(room, 1);
+        ck_assert_uint_le(room, a->body_left);
+        /* No more memory than twice what has come, or the first block. */
+        ck_assert_uint_le(at + room, at < BODY_FIRST_BYTES ? BODY_FIRST_BYTES : 2 * at);
+        size_t n = room < 50000 ? room : 50000;
+        memcpy(room_at, body + at, n);
+        assembly_received(a, n);
+        at += n;
+    }
+    uint8_t *none = NULL;
+    ck_assert_uint_eq(assembly_room(a, &none), 0);
+    ck_assert_uint_eq(a->large->size, size);
+    ck_assert_mem_eq(a->large->bytes, body, size);
+    assembly_free(a);
+    /* Small ones and those over the limit have none. */
+    a = begin(1000, 1 << 20);
+    ck_assert_uint_eq(assembly_room(a, &none), 0);
+    assembly_free(a);
+    a = begin(100000, 99999);
+    ck_assert_uint_eq(assembly_room(a, &none), 0);
+    assembly_free(a);
+}
+END_TEST
+
 START_TEST(a_body_over_the_limit_is_counted_and_not_kept)
 {
     struct assembly *a = begin(100000, 99999);
@@ -69,4 +101,4 @@ START_TEST(a_body_over_the_limit_is_counted_and_not_kept)
 END_TEST
 
 SUITE("assembly", a_small_body_lies_beside_its_method, a_large_body_has_its_own_memory,
-      a_body_over_the_limit_is_counted_and_not_kept)
+      a_large_body_may_be_put_into_its_memory, a_body_over_the_limit_is_counted_and_not_kept)

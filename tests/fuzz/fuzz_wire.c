@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Two bytes of seed, then a session after its opening. In one piece, byte by byte and in pieces
- * drawn from the seed it must give the same events. */
+/* Two bytes of seed, then a session after its opening. In one piece, and in pieces drawn from the
+ * seed, with large bodies put straight into their memory or not, it must give the same events. */
 #include "base/rng.h"
 #include "tests/amqp/wire_play.h"
 #include "tests/fuzz/target.h"
@@ -11,6 +11,7 @@ static void play(struct wire_play *p, struct span opening, struct span bytes, st
 {
     wire_play_init(p, OURS, BODY_MAX);
     wire_play_feed(p, opening);
+    p->direct = rng != NULL && rng_below(rng, 2) == 0;
     for (size_t at = 0, n; at < bytes.size; at += n) {
         n = rng == NULL ? bytes.size : 1 + rng_below(rng, rng_below(rng, 4) == 0 ? 300 : 12);
         n = n < bytes.size - at ? n : bytes.size - at;

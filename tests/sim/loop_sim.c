@@ -230,8 +230,18 @@ void loop_want(struct loop_socket *s, bool readable, bool writable)
     s->wants_write = writable;
 }
 
-ssize_t loop_read(struct loop_socket *s, void *at, size_t size)
+static size_t socket_size_of(const struct iovec *parts, int n_parts)
 {
+    size_t size = 0;
+    for (int i = 0; i < n_parts; i++)
+        size += parts[i].iov_len;
+    ASSERT(size != 0);
+    return size;
+}
+
+ssize_t loop_read(struct loop_socket *s, const struct iovec *parts, int n_parts)
+{
+    size_t size = socket_size_of(parts, n_parts);
     if (s->reset)
         return LOOP_BROKEN;
     struct span in = buf_span(&s->in.bytes);
@@ -240,7 +250,11 @@ ssize_t loop_read(struct loop_socket *s, void *at, size_t size)
     if (rng_below(&net_now->rng, 32) == 0)
         return LOOP_LATER;
     size_t n = net_piece(s->pace, in.size < size ? in.size : size);
-    memcpy(at, in.at, n);
+    for (size_t at = 0; at < n; parts++) {
+        size_t part = parts->iov_len < n - at ? parts->iov_len : n - at;
+        memcpy(parts->iov_base, in.at + at, part);
+        at += part;
+    }
     buf_consume(&s->in.bytes, n);
     net_now->moved += n;
     return (ssize_t)n;
@@ -251,10 +265,7 @@ ssize_t loop_write(struct loop_socket *s, const struct iovec *parts, int n_parts
     if (s->reset || s->client_gone)
         return LOOP_BROKEN;
     size_t room = s->out.capacity - buf_span(&s->out.bytes).size;
-    size_t size = 0;
-    for (int i = 0; i < n_parts; i++)
-        size += parts[i].iov_len;
-    ASSERT(size != 0);
+    size_t size = socket_size_of(parts, n_parts);
     if (room == 0 || rng_below(&net_now->rng, 32) == 0)
         return LOOP_LATER;
     size_t n = net_piece(s->pace, size < room ? size : room);
