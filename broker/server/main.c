@@ -2,6 +2,7 @@
 /* Wiring: command line, settings, signals, and then workers_run. */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,9 @@
 #include "broker/server/config.h"
 #include "broker/server/recorder.h"
 #include "broker/server/workers.h"
+
+/* Free memory at the end of the heap that is kept, and the size of a block that is mapped alone. */
+enum { MAIN_TRIM_BYTES = 16 * 1024 * 1024, MAIN_MMAP_BYTES = 4 * 1024 * 1024 };
 
 static struct workers *main_workers;   /* for the signal handler alone */
 static struct recorder *main_recorder; /* likewise */
@@ -134,6 +138,14 @@ static void main_raise_descriptors(void)
         log_event(LOG_ACCEPT_FAILED, "reason=\"the limit of descriptors could not be raised\"");
 }
 
+/* glibc gives the end of its heap back whenever 128 KiB of it are free, and maps every larger block
+ * anew: a large body would fault its pages in one by one, each time. */
+static void main_keep_memory(void)
+{
+    mallopt(M_TRIM_THRESHOLD, MAIN_TRIM_BYTES);
+    mallopt(M_MMAP_THRESHOLD, MAIN_MMAP_BYTES);
+}
+
 /* NULL = nothing is recorded. */
 static enum err main_record(const char *path, char *why, size_t why_size)
 {
@@ -153,6 +165,7 @@ static enum err main_serve(const struct config *config, const struct main_option
                            struct env *env, const struct users *users, char *why, size_t why_size)
 {
     main_raise_descriptors();
+    main_keep_memory();
     struct loop_listener *listener;
     enum err e = listener_open(&listener, config->listener, why, why_size);
     if (e != OK)
