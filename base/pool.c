@@ -36,7 +36,16 @@ void pool_fini(struct pool *p)
 
 static size_t pool_class(size_t size)
 {
-    return size == 0 ? 0 : (size - 1) / POOL_STEP;
+    if (size <= POOL_SMALL_MAX)
+        return size == 0 ? 0 : (size - 1) / POOL_STEP;
+    return POOL_SMALL_CLASSES + (size - POOL_SMALL_MAX - 1) / POOL_LARGE_STEP;
+}
+
+size_t pool_class_bytes(size_t class)
+{
+    if (class < POOL_SMALL_CLASSES)
+        return (class + 1) * POOL_STEP;
+    return POOL_SMALL_MAX + (class - POOL_SMALL_CLASSES + 1) * POOL_LARGE_STEP;
 }
 
 void *pool_take(struct pool *p, size_t size)
@@ -46,7 +55,7 @@ void *pool_take(struct pool *p, size_t size)
     size_t class = pool_class(size);
     struct pool_free *block = p->classes[class];
     if (block == NULL)
-        return malloc((class + 1) * POOL_STEP);
+        return malloc(pool_class_bytes(class));
     p->classes[class] = block->next;
     p->kept[class]--;
     return block;
@@ -56,7 +65,7 @@ void pool_give(struct pool *p, void *at, size_t size)
 {
     size_t class = pool_class(size);
     if (!POOL_KEEPS || size > POOL_SIZE_MAX ||
-        p->kept[class] >= POOL_KEEP_BYTES / ((class + 1) * POOL_STEP)) {
+        p->kept[class] >= POOL_KEEP_BYTES / pool_class_bytes(class)) {
         free(at);
         return;
     }

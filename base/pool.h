@@ -14,9 +14,12 @@
 #include <stdint.h>
 
 enum {
-    POOL_STEP = 32,
-    POOL_SIZE_MAX = 1024,
-    POOL_CLASSES = POOL_SIZE_MAX / POOL_STEP,
+    POOL_STEP = 32, /* between classes up to POOL_SMALL_MAX … */
+    POOL_SMALL_MAX = 1024,
+    POOL_LARGE_STEP = 256, /* … and above */
+    POOL_SIZE_MAX = 4096,
+    POOL_SMALL_CLASSES = POOL_SMALL_MAX / POOL_STEP,
+    POOL_CLASSES = POOL_SMALL_CLASSES + (POOL_SIZE_MAX - POOL_SMALL_MAX) / POOL_LARGE_STEP,
     POOL_KEEP_BYTES = 512 * 1024,
 };
 
@@ -28,6 +31,9 @@ struct pool {
     struct pool_free *classes[POOL_CLASSES];
     uint32_t kept[POOL_CLASSES]; /* blocks in each list */
 };
+
+/* What blocks of a class have room for. */
+size_t pool_class_bytes(size_t class);
 
 void pool_init(struct pool *p);
 void pool_fini(struct pool *p);

@@ -35,13 +35,13 @@ START_TEST(no_two_blocks_in_use_overlap)
         size_t i = rng_below(&rng, BLOCKS);
         struct block *b = &blocks[i];
         if (b->at != NULL) {
-            uint8_t wanted[1200];
+            uint8_t wanted[4400];
             memset(wanted, (int)(i & 0xff), b->size);
             ck_assert_mem_eq(b->at, wanted, b->size);
             pool_give(&p, b->at, b->size);
             b->at = NULL;
         } else {
-            b->size = rng_below(&rng, 1200);
+            b->size = rng_below(&rng, 4400);
             b->at = pool_take(&p, b->size);
             memset(b->at, (int)(i & 0xff), b->size);
         }
@@ -55,16 +55,20 @@ END_TEST
 
 START_TEST(what_is_kept_is_bounded)
 {
-    enum { MANY = 40000, SIZE = 64 };
+    enum { MANY = 10000 };
+    static const size_t SIZES[] = {64, POOL_SMALL_MAX, POOL_SMALL_MAX + 1, POOL_SIZE_MAX};
     static void *blocks[MANY];
     struct pool p;
     pool_init(&p);
-    for (size_t i = 0; i < MANY; i++)
-        blocks[i] = pool_take(&p, SIZE);
-    for (size_t i = 0; i < MANY; i++)
-        pool_give(&p, blocks[i], SIZE);
+    for (size_t s = 0; s < sizeof(SIZES) / sizeof(SIZES[0]); s++) {
+        for (size_t i = 0; i < MANY; i++)
+            blocks[i] = pool_take(&p, SIZES[s]);
+        for (size_t i = 0; i < MANY; i++)
+            pool_give(&p, blocks[i], SIZES[s]);
+    }
     for (size_t i = 0; i < POOL_CLASSES; i++)
-        ck_assert_uint_le(p.kept[i] * (i + 1) * POOL_STEP, POOL_KEEP_BYTES);
+        ck_assert_uint_le(p.kept[i] * pool_class_bytes(i), POOL_KEEP_BYTES);
+    ck_assert_uint_eq(pool_class_bytes(POOL_CLASSES - 1), POOL_SIZE_MAX);
     pool_fini(&p);
 }
 END_TEST
