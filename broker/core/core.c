@@ -210,14 +210,17 @@ static void core_rotate(struct list *l)
         list_push_back(l, first);
 }
 
+/* Each channel once; one that is not done is at the end of the list again. */
 static void core_run_jobs(struct core *core, unsigned *work)
 {
-    core_rotate(&core->jobs);
-    LIST_EACH(&core->jobs, node) {
-        if (*work == 0)
-            break;
+    struct list now;
+    list_init(&now);
+    list_splice_back(&now, &core->jobs);
+    for (struct list *node; *work != 0 && (node = list_pop_front(&now)) != NULL;)
         parking_run(CONTAINER_OF(node, struct channel, parking.in_jobs), work);
-    }
+    /* Those that had no turn go first next time. */
+    list_splice_back(&now, &core->jobs);
+    list_splice_back(&core->jobs, &now);
 }
 
 /* Once the limit is passed it must be cleared by a margin. */

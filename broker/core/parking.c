@@ -356,6 +356,8 @@ void parking_run(struct channel *ch, unsigned *work)
             PARK_NONE; /* so that a job may end in another: a fault, and the release after it */
         if (!p->job(ch, p->state, work)) {
             p->why = PARK_JOB;
+            list_remove(&p->in_jobs);
+            list_push_back(&parking_core(ch)->jobs, &p->in_jobs);
             return;
         }
         core_serve_returned(parking_core(ch));
