@@ -147,6 +147,25 @@ START_TEST(a_held_queue_can_be_deleted_with_its_owner)
 }
 END_TEST
 
+/* However little a turn can do, those who try again leave work for the one they wait for. */
+START_TEST(who_waits_does_not_starve_who_works)
+{
+    begin();
+    for (unsigned channel = 2; channel <= 4; channel++)
+        say(d, "%u channel_open", channel);
+    forget(d);
+    fx->core->options.turn_work = 8;
+    put(c, "1 basic_nack multiple requeue");
+    fixture_step(fx);
+    for (unsigned channel = 1; channel <= 4; channel++)
+        put(d, "%u basic_get queue=q no_ack", channel);
+    for (unsigned i = 0; i < 8 * MANY && n_heard(d) < 4; i++)
+        fixture_step(fx);
+    ck_assert_uint_eq(n_heard(d), 4);
+    fixture_free(fx);
+}
+END_TEST
+
 /* Everything ends at once while one connection waits for what another has not yet given back. */
 START_TEST(the_core_ends_in_the_middle)
 {
@@ -160,4 +179,5 @@ END_TEST
 
 SUITE("hold", a_requeue_in_slices_is_seen_whole, a_commit_gives_back_in_one_piece,
       what_looks_at_the_messages_waits, a_publish_to_a_held_queue_goes_behind,
-      a_held_queue_can_be_deleted_with_its_owner, the_core_ends_in_the_middle)
+      a_held_queue_can_be_deleted_with_its_owner, who_waits_does_not_starve_who_works,
+      the_core_ends_in_the_middle)
