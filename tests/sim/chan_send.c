@@ -369,7 +369,7 @@ static bool chan_commit_item(struct chan *ch, const struct tx_item *item, uint64
         struct model_queue *q = *(struct model_queue **)deque_at(&item->queues, i);
         if (!q->live)
             continue;
-        model_add_place(q, item->message, ch->uid, cmd)->doubtful = q->leaky;
+        model_add_place(q, item->message, ch->uid, cmd);
         n++;
     }
     /* Its queues may have been deleted since it was published. */

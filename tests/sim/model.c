@@ -98,7 +98,7 @@ struct model_queue *model_find_queue(const struct model *m, const char *name)
 struct place *model_add_place(struct model_queue *q, uint64_t message, uint32_t by, uint64_t cmd)
 {
     struct place *p = model_push(&q->places);
-    *p = (struct place){.message = message, .by = by, .cmd = cmd};
+    *p = (struct place){.message = message, .by = by, .cmd = cmd, .doubtful = q->leaky};
     return p;
 }
 

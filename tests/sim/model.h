@@ -127,6 +127,7 @@ struct model_queue *model_find_queue(const struct model *m, const char *name);
 
 struct model_queue *model_queue_at(const struct model *m, size_t i);
 
+/* In doubt from the beginning while the queue is leaky. */
 struct place *model_add_place(struct model_queue *q, uint64_t message, uint32_t by, uint64_t cmd);
 struct place *model_place(const struct model_queue *q, size_t i);
 
