@@ -10,7 +10,7 @@
  *   vandal  keeps no rule
  *   janitor founds what traders share, and comes last to empty what is left
  *
- * chan_send.c sends and tells the model; chan_receive.c compares what comes; owner.c and janitor.c
+ * chan_send.c sends and tells the model; chan_receive.c compares what comes; owner*.c and janitor.c
  * choose; actor.c leads a connection through its life.
  *
  * Thread: the one of the simulation.
