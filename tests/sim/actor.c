@@ -288,8 +288,12 @@ static void actor_beat(struct actor *a)
     if (interval == 0 || w->now_ns - a->silent_ns < interval / 2)
         return;
     a->silent_ns = w->now_ns;
-    if (a->state != ACTOR_LEAVING && a->mute_until < w->now_ns)
-        client_heartbeat(&a->client);
+    if (a->state == ACTOR_LEAVING || a->mute_until >= w->now_ns)
+        return;
+    client_heartbeat(&a->client);
+    /* If the broker has let go of the socket meanwhile, this resets it, close-ok and all. */
+    if (a->state == ACTOR_CLOSING)
+        a->orderly = false;
 }
 
 /* Things that happen to connections. */
@@ -338,6 +342,8 @@ static void actor_decide(struct actor *a)
 {
     struct world *w = a->world;
     bool calm = w->landing || a->role == ROLE_JANITOR;
+    if (w->resting && a->role != ROLE_JANITOR)
+        return;
     if (a->mute_until > w->now_ns && !w->landing)
         return;
     if (a->role == ROLE_VANDAL) {
@@ -363,7 +369,7 @@ static void actor_decide(struct actor *a)
 
 static bool actor_receive(struct actor *a)
 {
-    if (a->stall_until > a->world->step && !a->world->landing)
+    if (a->stall_until > a->world->step && !a->world->landing && !a->world->resting)
         return false;
     if (peer_at_end(a->client.peer)) {
         actor_at_end(a);
@@ -383,7 +389,7 @@ bool actor_step(struct actor *a)
     }
     actor_beat(a);
     switch (world_draw(w, 4)) {
-    case 0: actor_decide(a); return true;
+    case 0: actor_decide(a); return !w->resting;
     case 1:
         if (!client_send(&a->client))
             return false;

@@ -25,17 +25,10 @@ enum {
     CHANNELS_MAX = 3,
     CONSUMERS_MAX = 6,
     TAG_SIZE = 48,
+    ROUTES_KEPT = 4,
 };
 
 enum role { ROLE_OWNER, ROLE_TRADER, ROLE_VANDAL, ROLE_JANITOR };
-
-/* What the janitor is there for. */
-enum chore {
-    CHORE_NONE,
-    CHORE_FOUND, /* declare what traders share */
-    CHORE_DRAIN, /* make room while others still wait for memory */
-    CHORE_CLEAR  /* empty, check and delete everything */
-};
 
 enum consumer_state { CONSUMER_UNUSED, CONSUMER_ASKED, CONSUMER_ACTIVE, CONSUMER_CANCELLING };
 
@@ -102,6 +95,12 @@ struct last_seen {
     uint64_t message;
 };
 
+/* Where a channel has published to. */
+struct kept_route {
+    char exchange[NAME_SIZE];
+    char key[NAME_SIZE];
+};
+
 enum chan_state {
     CHAN_OPENING,
     CHAN_OPEN,
@@ -138,9 +137,11 @@ struct chan {
     unsigned habits; /* bits of operations that it never does */
     unsigned talk;   /* commands that it sends behind a mistake */
     size_t queues_max;
-    bool drained;   /* the janitor's: the queue at hand is empty */
-    size_t at;      /* the janitor's: which queue or exchange is next */
-    unsigned stage; /* the janitor's */
+    struct kept_route routes[ROUTES_KEPT]; /* to be used again */
+    unsigned n_routes;                     /* ever kept */
+    bool drained;                          /* the janitor's: the queue at hand is empty */
+    size_t at;                             /* the janitor's: which queue or exchange is next */
+    unsigned stage;                        /* the janitor's */
     unsigned n_consumer_names;
 };
 
@@ -189,6 +190,9 @@ extern const struct client_listener ACTOR_LISTENER;
 
 /* What an owner's or a trader's channel does next. */
 void owner_step(struct chan *ch);
+
+/* The same, when everything else stands still. */
+void owner_poke(struct chan *ch);
 
 /* A vandal's next misdeed. */
 void vandal_step(struct actor *a);
@@ -259,6 +263,9 @@ size_t chan_n_consumers(const struct chan *ch);
 struct sim_consumer *chan_consumer(struct chan *ch, unsigned id);
 
 /* ---- chan_receive.c ---- */
+
+/* With no answer due: does the channel's prefetch surely allow one more delivery? */
+bool chan_has_room(const struct chan *ch);
 
 void chan_on_method(struct chan *ch, const struct method *m);
 void chan_on_content(struct chan *ch, const struct method *m, struct span header, struct span body);

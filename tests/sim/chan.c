@@ -101,6 +101,18 @@ static bool chan_leaks(const struct chan *ch, const struct model_queue *q)
     return false;
 }
 
+/* Purges that were not answered may still be executed. */
+static void chan_lose_purges(const struct chan *ch)
+{
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        if (e->id != METHOD_queue_purge_ok || !e->queue->shared)
+            continue;
+        e->queue->n_purges--;
+        e->queue->leaky = true;
+    }
+}
+
 static void chan_forget(struct chan *ch)
 {
     chan_drop_tx(ch);
@@ -131,7 +143,7 @@ static void chan_end_place(const struct chan *ch, const struct model_queue *q, s
 {
     bool held = p->holder == ch->uid;
     if (p->state == PLACE_OUT && held) {
-        p->doubtful |= q->leaky;
+        p->doubtful |= model_in_doubt(q);
         p->state = PLACE_READY;
         p->seen = true;
         p->sure_cmd = 0;
@@ -192,7 +204,7 @@ static void chan_lose_place(const struct chan *ch, const struct model_queue *q, 
     if (was_ready && served)
         p->maybe_seen = true;
     /* Also what another channel holds, for it may be ending: then it may have gone this way. */
-    p->doubtful |= leaks || q->leaky;
+    p->doubtful |= leaks || model_in_doubt(q);
     if (p->purge_cmd != 0 && q->owner == ch->uid) {
         if (p->purge_cmd <= ch->executed && p->state == PLACE_READY)
             p->state = PLACE_GONE;
@@ -240,5 +252,6 @@ void chan_lost(struct chan *ch)
             x->live = false;
     }
     chan_ending(ch, CHAN_LOST);
+    chan_lose_purges(ch);
     chan_forget(ch);
 }

@@ -151,7 +151,9 @@ static void chan_on_answer(struct chan *ch, const struct method *m)
         break;
     case METHOD_queue_declare_ok: chan_on_declare_ok(ch, &e, &m->queue_declare_ok); break;
     case METHOD_queue_purge_ok:
-        if (e.queue->owner == ch->uid)
+        if (e.queue->shared)
+            e.queue->n_purges--;
+        else if (e.queue->owner == ch->uid)
             chan_expect_count(ch, &e, m->queue_purge_ok.message_count, chan_sweep(e.queue, e.cmd));
         break;
     case METHOD_queue_delete_ok: chan_on_delete_ok(ch, &e, m->queue_delete_ok.message_count); break;
@@ -308,7 +310,7 @@ static void chan_take(struct chan *ch, struct model_queue *q, struct place *p, u
 {
     trace(q->name, ch->actor->conn, ch->number, p->message, tag);
     p->seen = true;
-    p->doubtful = false;
+    p->doubtful = q->n_purges != 0;
     p->holder = ch->uid;
     p->purge_cmd = 0;
     /* Of a transaction it proves only that the commit has begun. */
@@ -344,6 +346,15 @@ static bool chan_is_late(const struct chan *ch, const struct model_queue *q, str
     return true;
 }
 
+/* Unsettled deliveries to consumers. */
+static uint32_t chan_n_out(const struct chan *ch)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < ch->out.n; i++)
+        n += ((const struct outstanding *)deque_at(&ch->out, i))->consumer != 0;
+    return n;
+}
+
 static void chan_check_limits(const struct chan *ch, const struct sim_consumer *c)
 {
     if (c->no_ack)
@@ -359,11 +370,16 @@ static void chan_check_limits(const struct chan *ch, const struct sim_consumer *
         if (e->id == METHOD_basic_qos_ok && (e->limit == 0 || e->limit > limit))
             limit = e->limit;
     }
-    uint32_t n = 0;
-    for (size_t i = 0; i < ch->out.n; i++)
-        n += ((const struct outstanding *)deque_at(&ch->out, i))->consumer != 0;
+    uint32_t n = chan_n_out(ch);
     EXPECT(limit == 0 || n < limit, CHAN_FMT "%u deliveries, the channel's prefetch is %u",
            CHAN_ARGS(ch), n + 1, limit);
+}
+
+bool chan_has_room(const struct chan *ch)
+{
+    if (ch->limit == 0)
+        return true;
+    return !ch->tx && ch->last_get_tag == 0 && chan_n_out(ch) < ch->limit;
 }
 
 static struct sim_consumer *chan_consumer_by_tag(struct chan *ch, struct span tag)

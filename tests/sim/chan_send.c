@@ -101,12 +101,22 @@ static void chan_sweep_later(struct model_queue *q, uint64_t cmd)
     }
 }
 
+static void chan_purge_shared(struct model_queue *q)
+{
+    q->n_purges++;
+    for (size_t i = q->first; i < q->places.n; i++)
+        model_place(q, i)->doubtful = true;
+}
+
 void chan_purge(struct chan *ch, struct model_queue *q)
 {
     struct method m = {.id = METHOD_queue_purge};
     m.queue_purge.queue = span_str(q->name);
     struct expected e = {.id = METHOD_queue_purge_ok, .queue = q};
-    chan_sweep_later(q, ch->cmd + 1);
+    if (q->shared)
+        chan_purge_shared(q);
+    else
+        chan_sweep_later(q, ch->cmd + 1);
     if (q->durable && !q->exclusive)
         e.batch = world_batch(chan_world(ch));
     chan_command(ch, &m, &e);
@@ -308,7 +318,7 @@ static void chan_settled(struct chan *ch, const struct outstanding *o, bool requ
     p->state = PLACE_READY;
     p->seen = true;
     p->sure_cmd = cmd;
-    p->doubtful |= o->queue->leaky;
+    p->doubtful |= model_in_doubt(o->queue);
 }
 
 void chan_settle(struct chan *ch, size_t i, bool multiple, enum how how)

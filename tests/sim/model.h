@@ -67,6 +67,7 @@ struct model_queue {
     bool declared; /* its first declare was sent */
     bool orphaned; /* its owner was lost: the janitor looks after it */
     bool leaky;    /* a consumer that need not ack was lost, and the broker may still serve it */
+    unsigned n_purges;   /* of a shared queue, under way: what they take, nobody knows */
     bool unseen_returns; /* messages nobody has seen may have been requeued */
     uint32_t owner;      /* channel; 0 = shared or orphaned */
     uint32_t actor;      /* of the owner */
@@ -92,7 +93,8 @@ struct model_exchange {
     enum exchange_kind kind;
     bool durable;
     bool live;
-    uint32_t owner; /* channel; 0 = everybody's */
+    uint32_t owner;            /* channel; 0 = everybody's */
+    char alternate[NAME_SIZE]; /* where goes what nothing else takes; "" = none */
 };
 
 struct model {
@@ -127,7 +129,9 @@ struct model_queue *model_find_queue(const struct model *m, const char *name);
 
 struct model_queue *model_queue_at(const struct model *m, size_t i);
 
-/* In doubt from the beginning while the queue is leaky. */
+/* May somebody take messages from it unseen? */
+bool model_in_doubt(const struct model_queue *q);
+
 struct place *model_add_place(struct model_queue *q, uint64_t message, uint32_t by, uint64_t cmd);
 struct place *model_place(const struct model_queue *q, size_t i);
 

@@ -28,13 +28,26 @@ static const struct {
     bool traders;
     void (*run)(struct chan *ch);
 } OWNER_OPS[] = {
-    {6, false, owner_declare}, {2, true, owner_redeclare},    {3, false, owner_declare_exchange},
-    {8, false, owner_bind},    {4, false, owner_unbind},      {1, false, owner_delete_exchange},
-    {20, true, owner_publish}, {4, true, owner_publish_many}, {10, true, owner_get},
-    {5, true, owner_consume},  {3, true, owner_cancel},       {14, true, owner_settle},
-    {2, true, owner_recover},  {3, true, owner_qos},          {2, false, owner_purge},
-    {2, false, owner_delete},  {1, true, owner_mode},         {6, true, owner_end_tx},
+    {6, false, owner_declare},
+    {2, true, owner_redeclare},
+    {3, false, owner_declare_exchange},
+    {8, false, owner_bind},
+    {4, false, owner_unbind},
+    {1, false, owner_delete_exchange},
+    {20, true, owner_publish},
+    {4, true, owner_publish_many},
+    {10, true, owner_get},
+    {5, true, owner_consume},
+    {3, true, owner_cancel},
+    {14, true, owner_settle},
+    {2, true, owner_recover},
+    {3, true, owner_qos},
+    {2, true, owner_purge},
+    {2, false, owner_delete},
+    {1, true, owner_mode},
+    {6, true, owner_end_tx},
     {2, true, owner_err},
+    {4, false, owner_publish_around},
 };
 
 enum { OWNER_N_OPS = sizeof(OWNER_OPS) / sizeof(OWNER_OPS[0]) };
@@ -47,7 +60,8 @@ static void owner_begin(struct chan *ch)
     ch->queues_max = owner_chance(ch, 4) ? 40 : OWNER_QUEUES;
     bool trader = ch->actor->role == ROLE_TRADER;
     for (int i = 0; i < OWNER_N_OPS; i++)
-        if (owner_chance(ch, 4) || (trader && !OWNER_OPS[i].traders))
+        if (owner_chance(ch, OWNER_OPS[i].run == owner_get ? 2 : 4) ||
+            (trader && !OWNER_OPS[i].traders))
             ch->habits |= 1u << i;
 }
 
@@ -105,6 +119,25 @@ static bool owner_land(struct chan *ch)
         chan_get(ch, q, true);
     chan_delete(ch, q);
     return false;
+}
+
+/* One thing only, from rest: whoever has to wake up for it must not need another reason. */
+void owner_poke(struct chan *ch)
+{
+    if (ch->state != CHAN_OPEN || !ch->begun)
+        return;
+    switch (owner_draw(ch, 4)) {
+    case 0:
+        if (ch->limit != 0 && owner_chance(ch, 2))
+            chan_qos(ch, (uint16_t)(ch->limit + 1), true);
+        else
+            owner_qos(ch);
+        break;
+    case 1: owner_publish_some(ch, 1); break;
+    default:
+        if (ch->out.n != 0 && !ch->tx)
+            chan_settle(ch, owner_draw(ch, ch->out.n), false, (enum how)owner_draw(ch, 3));
+    }
 }
 
 void owner_step(struct chan *ch)

@@ -35,6 +35,9 @@ void owner_unbind(struct chan *ch);
 void owner_purge(struct chan *ch);
 void owner_delete(struct chan *ch);
 
+/* Changes something that may change where messages go that are published along `r`. */
+void owner_change_topology(struct chan *ch, const struct kept_route *r);
+
 /* ---- owner_traffic.c ---- */
 
 /* Up to `n` messages along one route. */
@@ -44,6 +47,7 @@ void owner_publish_some(struct chan *ch, uint64_t n);
 bool owner_may_cancel(const struct chan *ch);
 
 void owner_publish(struct chan *ch);
+void owner_publish_around(struct chan *ch);
 void owner_publish_many(struct chan *ch);
 void owner_get(struct chan *ch);
 void owner_consume(struct chan *ch);
@@ -57,6 +61,9 @@ void owner_end_tx(struct chan *ch);
 /* ---- owner_mistakes.c ---- */
 
 void owner_err(struct chan *ch);
+
+/* Publishes to an exchange that does not exist. */
+void owner_publish_in_vain(struct chan *ch, const struct publish_options *o);
 
 /* Goes on behind a mistake: none of it may be executed. */
 void owner_keep_talking(struct chan *ch);

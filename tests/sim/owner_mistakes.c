@@ -2,12 +2,15 @@
 /* What a channel does wrong on purpose: the broker must close it, with the right code. */
 #include "tests/sim/owner.h"
 
-static void owner_publish_nowhere(struct chan *ch)
+void owner_publish_in_vain(struct chan *ch, const struct publish_options *o)
 {
-    struct publish_options o = {.exchange = "no-such-exchange", .key = "k", .size = 10};
     struct expected e = {.id = METHOD_channel_close, .code = 404};
-    chan_ending(ch, CHAN_FAILING);
-    chan_publish(ch, &o);
+    bool first = ch->state == CHAN_OPEN;
+    if (first)
+        chan_ending(ch, CHAN_FAILING);
+    chan_publish(ch, o);
+    if (!first)
+        return;
     struct expected *place = deque_push(&ch->expected);
     ASSERT(place != NULL);
     *place = e;
@@ -48,7 +51,11 @@ void owner_err(struct chan *ch)
             .queue = span_str(q->name), .durable = !q->durable, .auto_delete = q->auto_delete};
         code = 406;
         break;
-    default: owner_publish_nowhere(ch); return;
+    default: {
+        struct publish_options o = {.exchange = "no-such-exchange", .key = "k", .size = 10};
+        owner_publish_in_vain(ch, &o);
+        return;
+    }
     }
     chan_provoke(ch, &m, code);
 }

@@ -109,36 +109,75 @@ void owner_redeclare(struct chan *ch)
         chan_declare(ch, q, q->server_named || owner_chance(ch, 2));
 }
 
+/* The name that some exchange has as its alternate and that does not exist, or "". */
+static const char *owner_missing_alternate(const struct chan *ch)
+{
+    const struct model *m = &owner_world(ch)->model;
+    for (size_t i = 0; i < m->exchanges.n; i++) {
+        const struct model_exchange *x = *(struct model_exchange **)deque_at(&m->exchanges, i);
+        if (x->owner == ch->uid && x->live && x->alternate[0] != 0 &&
+            model_find_exchange(m, x->alternate) == NULL)
+            return x->alternate;
+    }
+    return "";
+}
+
+/* Its alternate is an exchange of the channel, or one that may be declared later. */
+static void owner_choose_alternate(struct chan *ch, struct model_exchange *x)
+{
+    const struct model_exchange *other = owner_exchange(ch);
+    if (other != NULL && other != x && owner_chance(ch, 2))
+        snprintf(x->alternate, sizeof(x->alternate), "%s", other->name);
+    else
+        snprintf(x->alternate, sizeof(x->alternate), "x%u", ++owner_world(ch)->n_names);
+}
+
 void owner_declare_exchange(struct chan *ch)
 {
     struct world *w = owner_world(ch);
     if (owner_n_exchanges(ch) >= OWNER_EXCHANGES)
         return;
     char name[NAME_SIZE];
-    snprintf(name, sizeof(name), "x%u", ++w->n_names);
+    const char *missing = owner_chance(ch, 2) ? owner_missing_alternate(ch) : "";
+    if (missing[0] != 0)
+        snprintf(name, sizeof(name), "%s", missing);
+    else
+        snprintf(name, sizeof(name), "x%u", ++w->n_names);
     struct model_exchange *x = model_add_exchange(&w->model, name,
                                                   (enum exchange_kind)owner_draw(ch, KIND_COUNT));
     x->owner = ch->uid;
     x->durable = owner_chance(ch, 2);
+    if (owner_chance(ch, 3))
+        owner_choose_alternate(ch, x);
+    uint8_t table[NAME_SIZE + 32];
     struct method m = {.id = METHOD_exchange_declare};
     m.exchange_declare = (struct amqp_exchange_declare){
         .exchange = span_str(name), .type = span_str(KIND_NAMES[x->kind]), .durable = x->durable};
+    if (x->alternate[0] != 0) {
+        uint8_t *p = put_u8(put_shortstr(table, SPAN_LIT("alternate-exchange")), 'S');
+        p = put_longstr(p, span_str(x->alternate));
+        m.exchange_declare.arguments = span_of(table, (size_t)(p - table));
+    }
     struct expected e = {.id = METHOD_exchange_declare_ok};
     if (x->durable)
         e.batch = world_batch(w);
     chan_command(ch, &m, &e);
 }
 
-void owner_delete_exchange(struct chan *ch)
+static void owner_end_exchange(struct chan *ch, struct model_exchange *x)
 {
-    struct model_exchange *x = owner_exchange(ch);
-    if (x == NULL || !owner_chance(ch, 3))
-        return;
     struct method m = {.id = METHOD_exchange_delete};
     m.exchange_delete.exchange = span_str(x->name);
     struct expected e = {.id = METHOD_exchange_delete_ok};
     model_delete_exchange(&owner_world(ch)->model, x);
     chan_command(ch, &m, &e);
+}
+
+void owner_delete_exchange(struct chan *ch)
+{
+    struct model_exchange *x = owner_exchange(ch);
+    if (x != NULL && owner_chance(ch, 3))
+        owner_end_exchange(ch, x);
 }
 
 /* ---- Binding ---- */
@@ -246,20 +285,48 @@ void owner_unbind(struct chan *ch)
 
 /* ---- Emptying ---- */
 
+/* What is purged of a shared queue is known to nobody: only where memory has to be made. */
 void owner_purge(struct chan *ch)
 {
     struct model_queue *q = owner_queue(ch);
-    if (q != NULL && owner_chance(ch, 3))
+    if (q == NULL || (q->shared && owner_world(ch)->plan.memory_limit == 0))
+        return;
+    if (owner_chance(ch, q->shared ? 8 : 3))
         chan_purge(ch, q);
+}
+
+static void owner_delete_queue(struct chan *ch, struct model_queue *q)
+{
+    for (int i = 0; i < CONSUMERS_MAX; i++)
+        if (ch->consumers[i].queue == q && ch->consumers[i].state == CONSUMER_ASKED)
+            return; /* whether it is told of the end would depend on who is first */
+    chan_delete(ch, q);
 }
 
 void owner_delete(struct chan *ch)
 {
     struct model_queue *q = owner_queue(ch);
-    if (q == NULL || !owner_chance(ch, 4))
-        return;
-    for (int i = 0; i < CONSUMERS_MAX; i++)
-        if (ch->consumers[i].queue == q && ch->consumers[i].state == CONSUMER_ASKED)
-            return; /* whether it is told of the end would depend on who is first */
-    chan_delete(ch, q);
+    if (q != NULL && owner_chance(ch, 4))
+        owner_delete_queue(ch, q);
+}
+
+void owner_change_topology(struct chan *ch, const struct kept_route *r)
+{
+    const struct model *m = &owner_world(ch)->model;
+    struct model_queue *q = r->exchange[0] == 0 ? model_find_queue(m, r->key) : NULL;
+    struct model_exchange *x = r->exchange[0] == 0 ? NULL : model_find_exchange(m, r->exchange);
+    switch (owner_draw(ch, 8)) {
+    case 0:
+    case 1: owner_bind(ch); break;
+    case 2:
+    case 3: owner_unbind(ch); break;
+    case 4: owner_delete_exchange(ch); break;
+    default:
+        if (q != NULL && q->owner == ch->uid)
+            owner_delete_queue(ch, q);
+        else if (x != NULL && x->owner == ch->uid && owner_chance(ch, 4))
+            owner_end_exchange(ch, x);
+        else
+            owner_declare(ch);
+    }
 }

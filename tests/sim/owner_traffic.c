@@ -17,34 +17,68 @@ static uint32_t owner_size(const struct chan *ch)
     }
 }
 
-/* A route that is used again and again is what a cache remembers. */
-static void owner_choose_route(struct chan *ch, struct publish_options *o, char *key, size_t size)
+static void owner_new_route(const struct chan *ch, struct kept_route *r)
 {
     const struct model_exchange *x = owner_chance(ch, 2) ? owner_exchange(ch) : NULL;
     const struct model_queue *q = owner_queue(ch);
     if (x != NULL) {
-        o->exchange = x->name;
-        owner_word(ch, key, size, false);
+        snprintf(r->exchange, sizeof(r->exchange), "%s", x->name);
+        owner_word(ch, r->key, sizeof(r->key), false);
     } else {
-        o->exchange = "";
-        snprintf(key, size, "%s", q == NULL || owner_chance(ch, 16) ? "nowhere" : q->name);
+        r->exchange[0] = 0;
+        snprintf(r->key, sizeof(r->key), "%s",
+                 q == NULL || owner_chance(ch, 16) ? "nowhere" : q->name);
     }
-    o->key = key;
-    for (int i = 0; i < HEADERS_MAX; i++)
-        o->headers[i] = owner_chance(ch, 2) ? 0 : (uint8_t)(1 + owner_draw(ch, HEADER_VALUES));
 }
 
-void owner_publish_some(struct chan *ch, uint64_t n)
+/* A route that is used again and again is what a cache remembers; meanwhile its queue or exchange
+ * may have been deleted, or made anew. */
+static void owner_choose_route(struct chan *ch, struct kept_route *r)
 {
-    char key[NAME_SIZE];
-    struct publish_options o = {.mandatory = owner_chance(ch, 3)};
-    owner_choose_route(ch, &o, key, sizeof(key));
+    unsigned n = ch->n_routes < ROUTES_KEPT ? ch->n_routes : ROUTES_KEPT;
+    if (n != 0 && !owner_chance(ch, 3)) {
+        *r = ch->routes[owner_draw(ch, n)];
+        return;
+    }
+    owner_new_route(ch, r);
+    ch->routes[ch->n_routes++ % ROUTES_KEPT] = *r;
+}
+
+static void owner_publish_along(struct chan *ch, const struct kept_route *r, uint64_t n)
+{
+    struct publish_options o = {
+        .exchange = r->exchange, .key = r->key, .mandatory = owner_chance(ch, 3)};
+    for (int i = 0; i < HEADERS_MAX; i++)
+        o.headers[i] = owner_chance(ch, 2) ? 0 : (uint8_t)(1 + owner_draw(ch, HEADER_VALUES));
+    if (r->exchange[0] != 0 && model_find_exchange(&owner_world(ch)->model, r->exchange) == NULL) {
+        owner_publish_in_vain(ch, &o);
+        return;
+    }
     for (; n != 0 && client_unsent(&ch->actor->client) < OWNER_UNSENT_MAX; n--) {
         o.size = n > 4 ? (uint32_t)owner_draw(ch, 64) : owner_size(ch);
         o.persistent = owner_chance(ch, 2);
         o.priority = owner_chance(ch, 8) ? (uint8_t)owner_draw(ch, 10) : 0;
         chan_publish(ch, &o);
     }
+}
+
+void owner_publish_some(struct chan *ch, uint64_t n)
+{
+    struct kept_route r;
+    owner_choose_route(ch, &r);
+    owner_publish_along(ch, &r, n);
+}
+
+/* Before and right after something has changed: the second time a cache must not be believed. */
+void owner_publish_around(struct chan *ch)
+{
+    struct kept_route r;
+    owner_choose_route(ch, &r);
+    owner_publish_along(ch, &r, 1);
+    if (ch->state == CHAN_OPEN)
+        owner_change_topology(ch, &r);
+    if (ch->state == CHAN_OPEN)
+        owner_publish_along(ch, &r, 2);
 }
 
 void owner_publish(struct chan *ch)
