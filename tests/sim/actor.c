@@ -50,6 +50,7 @@ static void actor_connect(struct actor *a)
     a->n_chans = 0;
     a->heartbeat_s = 0;
     a->mute_until = 0;
+    a->fault = 0;
     trace("connect", a->conn, 0, a->role, capacity);
     if (a->role != ROLE_VANDAL || world_draw(w, 4) != 0)
         client_protocol_header(&a->client);
@@ -181,6 +182,8 @@ static void actor_at_end(struct actor *a)
     uint64_t age_ns = a->world->now_ns - a->connected_ns;
     bool slow = a->state == ACTOR_HANDSHAKE && age_ns > 9 * NS_PER_S;
     EXPECT(!a->orderly || slow, "c%u was dropped without a word", a->conn);
+    EXPECT(a->fault == 0 || a->mute_until != 0, "c%u was dropped and not told %u", a->conn,
+           a->fault);
     actor_lost(a);
 }
 
@@ -194,6 +197,20 @@ static void actor_close(struct actor *a)
         if (a->chans[i]->state == CHAN_OPEN || a->chans[i]->state == CHAN_OPENING)
             chan_ending(a->chans[i], CHAN_CLOSING);
     a->state = ACTOR_CLOSING;
+}
+
+/* Whatever is still owed may come or not; of what comes behind, nothing may be executed. */
+void actor_provoked(struct chan *ch, uint16_t code)
+{
+    struct actor *a = ch->actor;
+    trace("provoked", a->conn, ch->number, code, 0);
+    a->culprit = ch;
+    a->orderly = false;
+    a->fault = code;
+    a->state = ACTOR_FAILING;
+    for (size_t i = 0; i < a->n_chans; i++)
+        if (a->chans[i]->state == CHAN_OPEN || a->chans[i]->state == CHAN_OPENING)
+            chan_ending(a->chans[i], CHAN_FAILING);
 }
 
 /* close-ok: everything before it was executed, and what was owed has come or never will. */
@@ -217,6 +234,9 @@ static void actor_on_close(struct actor *a, const struct amqp_connection_close *
            SPAN_FMT(m->reply_text));
     EXPECT(m->reply_code >= 320 && m->reply_code <= 541, "a connection.close with code %u",
            m->reply_code);
+    EXPECT(a->fault == 0 || m->reply_code == a->fault, "c%u is closed with %u, due was %u: %.*s",
+           a->conn, m->reply_code, a->fault, SPAN_FMT(m->reply_text));
+    a->fault = 0;
     struct method ok = {.id = METHOD_connection_close_ok};
     client_method(&a->client, 0, &ok);
 }
@@ -353,6 +373,8 @@ static void actor_decide(struct actor *a)
             vandal_step(a);
         return;
     }
+    if (a->state == ACTOR_FAILING)
+        owner_keep_talking(a->culprit);
     if (a->state != ACTOR_RUNNING)
         return;
     if (!calm && world_chance(w, 2000)) {

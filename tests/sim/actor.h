@@ -38,6 +38,8 @@ struct sim_consumer {
     char tag[TAG_SIZE];
     struct model_queue *queue;
     bool no_ack;
+    bool exclusive;
+    int32_t priority;
     uint32_t prefetch; /* 0 = none */
     uint32_t n_out;
     bool cancelled; /* the broker has said so */
@@ -149,6 +151,7 @@ enum actor_state {
     ACTOR_NEW, /* not connected */
     ACTOR_HANDSHAKE,
     ACTOR_RUNNING,
+    ACTOR_FAILING, /* an error was provoked: connection.close is due */
     ACTOR_CLOSING, /* connection.close was sent */
     ACTOR_LEAVING, /* nothing more is said; the broker's end is awaited */
     ACTOR_GONE
@@ -174,6 +177,8 @@ struct actor {
     uint64_t connected_ns;
     unsigned reopens; /* of closed channels */
     uint16_t heartbeat_s;
+    struct chan *culprit; /* who has provoked the end of the connection */
+    uint16_t fault;       /* the code with which the broker must close the connection; 0 = none */
 };
 
 struct actor *actor_new(struct world *w, enum role role);
@@ -185,11 +190,17 @@ bool actor_step(struct actor *a);
 /* Ends the connection without a word. */
 void actor_reset(struct actor *a);
 
+/* What was sent last on the channel must end the connection with this code. */
+void actor_provoked(struct chan *ch, uint16_t code);
+
 /* Its listener, for client.h. */
 extern const struct client_listener ACTOR_LISTENER;
 
 /* What an owner's or a trader's channel does next. */
 void owner_step(struct chan *ch);
+
+/* Goes on behind a mistake: none of it may be executed. */
+void owner_keep_talking(struct chan *ch);
 
 /* The same, when everything else stands still. */
 void owner_poke(struct chan *ch);
@@ -238,7 +249,14 @@ void chan_close(struct chan *ch);
 void chan_declare(struct chan *ch, struct model_queue *q, bool passive);
 void chan_publish(struct chan *ch, const struct publish_options *o);
 void chan_get(struct chan *ch, struct model_queue *q, bool no_ack);
-void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t priority);
+
+struct consume_options {
+    bool no_ack;
+    bool exclusive;
+    int32_t priority;
+};
+
+void chan_consume(struct chan *ch, struct model_queue *q, const struct consume_options *o);
 void chan_cancel(struct chan *ch, struct sim_consumer *c);
 void chan_purge(struct chan *ch, struct model_queue *q);
 void chan_delete(struct chan *ch, struct model_queue *q);

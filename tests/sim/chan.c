@@ -163,6 +163,7 @@ void chan_ended(struct chan *ch)
         bool own = q->owner == ch->uid;
         if (own) {
             q->n_consumers = 0;
+            q->exclusive_consumer = false;
             if (q->live && q->auto_delete && chan_consumes(ch, q)) {
                 q->live = false;
                 model_drop_queue_bindings(&w->model, q);

@@ -246,7 +246,7 @@ void chan_get(struct chan *ch, struct model_queue *q, bool no_ack)
     chan_command(ch, &m, &e);
 }
 
-void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t priority)
+void chan_consume(struct chan *ch, struct model_queue *q, const struct consume_options *o)
 {
     int i = 0;
     while (i < CONSUMERS_MAX && ch->consumers[i].state != CONSUMER_UNUSED)
@@ -256,21 +256,26 @@ void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t p
     struct sim_consumer *c = &ch->consumers[i];
     *c = (struct sim_consumer){.state = CONSUMER_ASKED,
                                .queue = q,
-                               .no_ack = no_ack,
-                               .prefetch = no_ack ? 0 : ch->consumer_prefetch};
+                               .no_ack = o->no_ack,
+                               .exclusive = o->exclusive,
+                               .priority = o->priority,
+                               .prefetch = o->no_ack ? 0 : ch->consumer_prefetch};
     c->id = ++ch->n_consumer_names;
     snprintf(c->tag, sizeof(c->tag), "t%u.%u", ch->uid, c->id);
     uint8_t table[32];
     struct method m = {.id = METHOD_basic_consume};
-    m.basic_consume = (struct amqp_basic_consume){
-        .queue = span_str(q->name), .consumer_tag = span_str(c->tag), .no_ack = no_ack};
-    if (priority != 0) {
+    m.basic_consume = (struct amqp_basic_consume){.queue = span_str(q->name),
+                                                  .consumer_tag = span_str(c->tag),
+                                                  .no_ack = o->no_ack,
+                                                  .exclusive = o->exclusive};
+    if (o->priority != 0) {
         uint8_t *p = put_u8(put_shortstr(table, SPAN_LIT("x-priority")), 'I');
-        p = put_u32(p, (uint32_t)priority);
+        p = put_u32(p, (uint32_t)o->priority);
         m.basic_consume.arguments = span_of(table, (size_t)(p - table));
     }
     struct expected e = {.id = METHOD_basic_consume_ok, .queue = q, .consumer = c->id};
     q->n_consumers++;
+    q->exclusive_consumer |= o->exclusive;
     m.basic_consume.no_wait = world_chance(chan_world(ch), 8);
     if (m.basic_consume.no_wait)
         c->state = CONSUMER_ACTIVE;
@@ -284,6 +289,8 @@ void chan_cancel(struct chan *ch, struct sim_consumer *c)
     struct expected e = {.id = METHOD_basic_cancel_ok, .queue = c->queue, .consumer = c->id};
     c->state = CONSUMER_CANCELLING;
     c->queue->n_consumers--;
+    if (c->exclusive)
+        c->queue->exclusive_consumer = false;
     if (c->queue->owner == ch->uid && c->queue->auto_delete && c->queue->n_consumers == 0)
         chan_end_queue(ch, c->queue, ch->cmd + 1);
     chan_command(ch, &m, &e);

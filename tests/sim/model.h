@@ -67,14 +67,15 @@ struct model_queue {
     bool declared; /* its first declare was sent */
     bool orphaned; /* its owner was lost: the janitor looks after it */
     bool leaky;    /* a consumer that need not ack was lost, and the broker may still serve it */
-    unsigned n_purges;   /* of a shared queue, under way: what they take, nobody knows */
-    bool unseen_returns; /* messages nobody has seen may have been requeued */
-    uint32_t owner;      /* channel; 0 = shared or orphaned */
-    uint32_t actor;      /* of the owner */
-    uint64_t end_cmd;    /* the owner's command that deletes it; 0 = none */
-    size_t n_consumers;  /* of its owner, as commanded */
-    struct deque places; /* struct place */
-    size_t first;        /* all before are gone */
+    unsigned n_purges;       /* of a shared queue, under way: what they take, nobody knows */
+    bool unseen_returns;     /* messages nobody has seen may have been requeued */
+    uint32_t owner;          /* channel; 0 = shared or orphaned */
+    uint32_t actor;          /* of the owner */
+    uint64_t end_cmd;        /* the owner's command that deletes it; 0 = none */
+    size_t n_consumers;      /* of its owner, as commanded */
+    bool exclusive_consumer; /* one of these has it to itself */
+    struct deque places;     /* struct place */
+    size_t first;            /* all before are gone */
 };
 
 enum exchange_kind { KIND_DIRECT, KIND_FANOUT, KIND_TOPIC, KIND_HEADERS, KIND_COUNT };

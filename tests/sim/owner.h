@@ -64,8 +64,4 @@ void owner_err(struct chan *ch);
 
 /* Publishes to an exchange that does not exist. */
 void owner_publish_in_vain(struct chan *ch, const struct publish_options *o);
-
-/* Goes on behind a mistake: none of it may be executed. */
-void owner_keep_talking(struct chan *ch);
-
 #endif

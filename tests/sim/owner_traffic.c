@@ -104,8 +104,12 @@ void owner_get(struct chan *ch)
 void owner_consume(struct chan *ch)
 {
     struct model_queue *q = owner_queue(ch);
-    if (q != NULL)
-        chan_consume(ch, q, owner_chance(ch, 4), (int32_t)owner_draw(ch, 3) - 1);
+    if (q == NULL || q->exclusive_consumer)
+        return; /* owner_mistakes.c tries that */
+    struct consume_options o = {.no_ack = owner_chance(ch, 4),
+                                .priority = (int32_t)owner_draw(ch, 3) - 1};
+    o.exclusive = !q->shared && q->n_consumers == 0 && owner_chance(ch, 6);
+    chan_consume(ch, q, &o);
 }
 
 /* Past publishes that wait for memory a cancel is executed early, and may be answered early. */

@@ -32,6 +32,9 @@ static bool rest_broker_is_busy(const struct world *w)
     for (size_t i = 0; i < w->plan.n_sides; i++)
         if (ring_peek(&((struct world *)(uintptr_t)w)->sides[i].link.in, &size) != NULL)
             return true;
+    /* The end of a connection may have to wait for memory. */
+    if (w->plan.memory_limit == 0 && !list_empty(&c->teardowns))
+        return true;
     return !list_empty(&c->jobs) || !list_empty(&c->active_queues) || !list_empty(&c->garbage) ||
            store_durable(w->store) != w->n_sealed;
 }
