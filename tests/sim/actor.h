@@ -49,6 +49,7 @@ struct sim_consumer {
 struct expected {
     enum method_id id; /* METHOD_channel_close: an error */
     uint16_t code;     /* of the error */
+    uint16_t or_code;  /* another that is as good; 0 = none */
     uint64_t cmd;
     struct model_queue *queue;
     bool exact; /* least … most and message are known */
@@ -135,9 +136,10 @@ struct chan {
     uint32_t limit; /* of the channel, as answered; 0 = none */
     struct deque last_seen;
     bool begun;
-    unsigned n_ops;  /* left */
-    unsigned habits; /* bits of operations that it never does */
-    unsigned talk;   /* commands that it sends behind a mistake */
+    unsigned n_ops;        /* left */
+    unsigned habits;       /* bits of operations that it never does */
+    unsigned talk;         /* commands that it sends behind a mistake */
+    uint64_t first_choice; /* a message that all consumers could take: the first of them gets it */
     size_t queues_max;
     struct kept_route routes[ROUTES_KEPT]; /* to be used again */
     unsigned n_routes;                     /* ever kept */
@@ -178,7 +180,8 @@ struct actor {
     unsigned reopens; /* of closed channels */
     uint16_t heartbeat_s;
     struct chan *culprit; /* who has provoked the end of the connection */
-    uint16_t fault;       /* the code with which the broker must close the connection; 0 = none */
+    uint64_t provoked_ns;
+    uint16_t fault; /* the code with which the broker must close the connection; 0 = none */
 };
 
 struct actor *actor_new(struct world *w, enum role role);
@@ -233,6 +236,7 @@ struct publish_options {
     const char *key;
     bool mandatory;
     bool persistent;
+    bool bare;
     uint32_t size;
     uint8_t priority;
     uint8_t headers[HEADERS_MAX];
@@ -240,9 +244,6 @@ struct publish_options {
 
 /* A command with an answer that `e` describes (cmd is filled in), or NULL for none. */
 void chan_command(struct chan *ch, const struct method *m, const struct expected *e);
-
-/* A command that must fail with `code`. */
-void chan_provoke(struct chan *ch, const struct method *m, uint16_t code);
 
 void chan_open(struct chan *ch);
 void chan_close(struct chan *ch);
@@ -277,13 +278,16 @@ bool chan_knows(const struct chan *ch, const struct model_queue *q);
 
 size_t chan_n_consumers(const struct chan *ch);
 
+/* Unsettled deliveries to consumers. */
+uint32_t chan_n_out(const struct chan *ch);
+
+/* With no answer due: is there surely room in both limits? */
+bool chan_may_take(const struct chan *ch, const struct sim_consumer *c);
+
 /* The consumer of that id, or NULL when it is no more. */
 struct sim_consumer *chan_consumer(struct chan *ch, unsigned id);
 
 /* ---- chan_receive.c ---- */
-
-/* With no answer due: does the channel's prefetch surely allow one more delivery? */
-bool chan_has_room(const struct chan *ch);
 
 void chan_on_method(struct chan *ch, const struct method *m);
 void chan_on_content(struct chan *ch, const struct method *m, struct span header, struct span body);

@@ -57,6 +57,32 @@ size_t chan_n_consumers(const struct chan *ch)
     return n;
 }
 
+uint32_t chan_n_out(const struct chan *ch)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < ch->out.n; i++)
+        n += ((const struct outstanding *)deque_at(&ch->out, i))->consumer != 0;
+    return n;
+}
+
+static bool chan_has_room(const struct chan *ch)
+{
+    if (ch->limit == 0)
+        return true;
+    return !ch->tx && ch->last_get_tag == 0 && chan_n_out(ch) < ch->limit;
+}
+
+bool chan_may_take(const struct chan *ch, const struct sim_consumer *c)
+{
+    if (c->state != CONSUMER_ACTIVE || !c->queue->live)
+        return false;
+    if (c->no_ack)
+        return true;
+    if (c->prefetch != 0 && c->n_out >= c->prefetch)
+        return false;
+    return chan_has_room(ch);
+}
+
 struct sim_consumer *chan_consumer(struct chan *ch, unsigned id)
 {
     for (int i = 0; id != 0 && i < CONSUMERS_MAX; i++)

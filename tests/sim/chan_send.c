@@ -27,13 +27,6 @@ void chan_command(struct chan *ch, const struct method *m, const struct expected
     client_method(&ch->actor->client, ch->number, m);
 }
 
-void chan_provoke(struct chan *ch, const struct method *m, uint16_t code)
-{
-    struct expected e = {.id = METHOD_channel_close, .code = code};
-    chan_command(ch, m, &e);
-    chan_ending(ch, CHAN_FAILING);
-}
-
 void chan_open(struct chan *ch)
 {
     struct method m = {.id = METHOD_channel_open};
@@ -150,6 +143,7 @@ static uint64_t chan_record(struct chan *ch, const struct publish_options *o)
                                .by = ch->uid,
                                .cmd = ch->cmd + 1,
                                .persistent = o->persistent,
+                               .bare = o->bare,
                                .priority = o->priority};
     memcpy(r.headers, o->headers, sizeof(r.headers));
     snprintf(r.exchange, sizeof(r.exchange), "%s", o->exchange);

@@ -52,6 +52,12 @@ struct message_record *model_message(const struct model *m, uint64_t number)
 void model_body(uint64_t number, uint8_t *at, size_t size)
 {
     struct rng r = {number};
+    if (size >= 8) {
+        for (int i = 0; i < 8; i++)
+            at[i] = (uint8_t)(number >> (56 - 8 * i));
+        at += 8;
+        size -= 8;
+    }
     for (; size >= 8; size -= 8, at += 8) {
         uint64_t v = rng_next(&r);
         memcpy(at, &v, 8);

@@ -29,6 +29,7 @@ struct message_record {
     uint32_t by;  /* number of the channel */
     uint64_t cmd; /* which of its commands */
     bool persistent;
+    bool bare; /* no property tells it from others: its body does */
     uint8_t priority;
     uint8_t headers[HEADERS_MAX]; /* value of h0, h1; 0 = absent */
     char exchange[NAME_SIZE];
@@ -118,7 +119,7 @@ uint64_t model_add_message(struct model *m, const struct message_record *r);
 /* NULL when there is no such message. */
 struct message_record *model_message(const struct model *m, uint64_t number);
 
-/* The body of message `number`, into `at`. */
+/* The body of message `number`, into `at`; it begins with the number, if there is room. */
 void model_body(uint64_t number, uint8_t *at, size_t size);
 
 /* ---- Queues ---- */

@@ -121,19 +121,38 @@ static bool owner_land(struct chan *ch)
     return false;
 }
 
+/* One message for an empty queue of its own whose consumers are all ready. */
+static void owner_poke_queue(struct chan *ch)
+{
+    const struct sim_consumer *some = &ch->consumers[owner_draw(ch, CONSUMERS_MAX)];
+    const struct model_queue *q = some->queue;
+    if (some->state != CONSUMER_ACTIVE || !q->live || q->owner != ch->uid || ch->tx ||
+        model_n_ready(q) != 0) {
+        owner_publish_some(ch, 1);
+        return;
+    }
+    bool all = true;
+    for (int i = 0; i < CONSUMERS_MAX; i++) {
+        const struct sim_consumer *c = &ch->consumers[i];
+        all &= c->state == CONSUMER_UNUSED || c->queue != q || chan_may_take(ch, c);
+    }
+    struct publish_options o = {.exchange = "", .key = q->name, .size = 8};
+    chan_publish(ch, &o);
+    ch->first_choice = all ? owner_world(ch)->model.messages.n : 0;
+}
+
 /* One thing only, from rest: whoever has to wake up for it must not need another reason. */
 void owner_poke(struct chan *ch)
 {
     if (ch->state != CHAN_OPEN || !ch->begun)
         return;
+    if (ch->limit != 0 && owner_chance(ch, 3)) {
+        chan_qos(ch, (uint16_t)(ch->limit + 1), true);
+        return;
+    }
     switch (owner_draw(ch, 4)) {
-    case 0:
-        if (ch->limit != 0 && owner_chance(ch, 2))
-            chan_qos(ch, (uint16_t)(ch->limit + 1), true);
-        else
-            owner_qos(ch);
-        break;
-    case 1: owner_publish_some(ch, 1); break;
+    case 0: owner_qos(ch); break;
+    case 1: owner_poke_queue(ch); break;
     default:
         if (ch->out.n != 0 && !ch->tx)
             chan_settle(ch, owner_draw(ch, ch->out.n), false, (enum how)owner_draw(ch, 3));

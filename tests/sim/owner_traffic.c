@@ -57,6 +57,7 @@ static void owner_publish_along(struct chan *ch, const struct kept_route *r, uin
     for (; n != 0 && client_unsent(&ch->actor->client) < OWNER_UNSENT_MAX; n--) {
         o.size = n > 4 ? (uint32_t)owner_draw(ch, 64) : owner_size(ch);
         o.persistent = owner_chance(ch, 2);
+        o.bare = o.size >= 8 && owner_chance(ch, 2);
         o.priority = owner_chance(ch, 8) ? (uint8_t)owner_draw(ch, 10) : 0;
         chan_publish(ch, &o);
     }

@@ -63,18 +63,6 @@ static void rest_check_memory(const struct world *w)
            (unsigned long long)c->message_bytes, (unsigned long long)limit);
 }
 
-/* Is there surely room in both limits? */
-static bool rest_may_take(const struct chan *ch, const struct sim_consumer *c)
-{
-    if (c->state != CONSUMER_ACTIVE || !c->queue->live)
-        return false;
-    if (c->no_ack)
-        return true;
-    if (c->prefetch != 0 && c->n_out >= c->prefetch)
-        return false;
-    return chan_has_room(ch);
-}
-
 static void rest_check_consumer(const struct chan *ch, const struct sim_consumer *c)
 {
     const struct model_queue *q = c->queue;
@@ -103,7 +91,7 @@ static void rest_check_chan(const struct chan *ch)
     EXPECT(ch->returns.n == 0, "c%u.%u: %zu returns do not come", ch->actor->conn, ch->number,
            ch->returns.n);
     for (int i = 0; i < CONSUMERS_MAX; i++)
-        if (rest_may_take(ch, &ch->consumers[i]))
+        if (chan_may_take(ch, &ch->consumers[i]))
             rest_check_consumer(ch, &ch->consumers[i]);
 }
 

@@ -94,6 +94,7 @@ static void world_plan(struct world *w)
     p->tick_ns = PLAN_PICK(w, 1000, 100000, 2 * NS_PER_MS);
     p->heartbeat_s = (uint16_t)PLAN_PICK(w, 0, 3, 60);
     p->n_rests = (unsigned)world_draw(w, 8);
+    p->abrupt = world_chance(w, 10);
     static const char *const SHAPES[SHAPE_COUNT] = {"free", "inline", "threads"};
     failure_describe("%s x%zu, delay %llu, work %u, memory %llu, frames %u, bodies %u, pace %d, "
                      "%u owners, %u traders, %u vandals, %u ops, tick %llu ns, heartbeat %u s",
@@ -390,6 +391,9 @@ static void world_live(struct world *w)
         actor_new(w, ROLE_VANDAL);
     for (unsigned i = 0; i <= w->plan.n_rests; i++) {
         world_run_until_gone(w, WORK_STEPS / (w->plan.n_rests + 1));
+        /* What a broker that is stopped in the middle of it all has not freed, world_run misses. */
+        if (w->plan.abrupt && i == w->plan.n_rests)
+            return;
         world_rest(w);
     }
     w->landing = true;

@@ -55,6 +55,7 @@ struct plan {
     bool check_each_step;
     uint64_t tick_ns; /* how much time a step takes at most */
     uint16_t heartbeat_s;
+    bool abrupt;      /* the broker is stopped while clients work */
     unsigned n_rests; /* while the clients work; one more comes before they land */
 };
 
