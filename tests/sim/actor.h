@@ -129,7 +129,7 @@ struct chan {
     struct deque returns;  /* uint64_t: messages that must come back, in order */
     struct deque tx_items; /* struct tx_item */
     struct deque out;      /* struct outstanding, by arrival */
-    uint64_t last_tag;     /* of deliveries */
+    uint64_t last_tag;     /* of deliveries and gets */
     uint64_t last_get_tag;
     struct sim_consumer consumers[CONSUMERS_MAX];
     uint32_t consumer_prefetch;
@@ -277,6 +277,9 @@ void chan_tx_rollback(struct chan *ch);
 bool chan_knows(const struct chan *ch, const struct model_queue *q);
 
 size_t chan_n_consumers(const struct chan *ch);
+
+/* How many gets of this queue have not been answered: each may have taken a message already. */
+size_t chan_n_gets(const struct chan *ch, const struct model_queue *q);
 
 /* Unsettled deliveries to consumers. */
 uint32_t chan_n_out(const struct chan *ch);

@@ -76,11 +76,9 @@ bool chan_may_take(const struct chan *ch, const struct sim_consumer *c)
 {
     if (c->state != CONSUMER_ACTIVE || !c->queue->live)
         return false;
-    if (c->no_ack)
-        return true;
     if (c->prefetch != 0 && c->n_out >= c->prefetch)
         return false;
-    return chan_has_room(ch);
+    return chan_has_room(ch); /* the channel's limit holds for those too that need not ack */
 }
 
 struct sim_consumer *chan_consumer(struct chan *ch, unsigned id)
@@ -109,6 +107,16 @@ static bool chan_gets(const struct chan *ch, const struct model_queue *q)
             return true;
     }
     return false;
+}
+
+size_t chan_n_gets(const struct chan *ch, const struct model_queue *q)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        n += e->id == METHOD_basic_get_ok && e->queue == q;
+    }
+    return n;
 }
 
 /* May messages of this queue be on their way to it that need no ack? */

@@ -223,9 +223,11 @@ static bool chan_holder_is_ending(const struct chan *ch, const struct place *p)
 {
     const struct chan *holder = chan_by_uid(ch->actor->world, p->holder);
     const struct actor *a = holder->actor;
-    if (holder->state == CHAN_FAILING || holder->state == CHAN_CLOSING)
-        return p->state == PLACE_OUT;
-    return holder->state == CHAN_OPEN && a->connected && peer_is_closed(a->client.peer);
+    bool ending = holder->state == CHAN_FAILING || holder->state == CHAN_CLOSING;
+    /* With its connection, what it said last may not be executed any more. */
+    if (a->state == ACTOR_FAILING || (a->connected && peer_is_closed(a->client.peer)))
+        return ending || holder->state == CHAN_OPEN;
+    return ending && p->state == PLACE_OUT;
 }
 
 static void chan_check_place(const struct chan *ch, const struct model_queue *q,
@@ -243,17 +245,6 @@ static void chan_check_place(const struct chan *ch, const struct model_queue *q,
     EXPECT(!redelivered || p->seen || unseen,
            CHAN_FMT "message %llu of queue %s is redelivered the first time", CHAN_ARGS(ch),
            U64(p->message), q->name);
-}
-
-/* How many gets of this queue have not been answered: each may have taken a message already. */
-static size_t chan_n_gets(const struct chan *ch, const struct model_queue *q)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < ch->expected.n; i++) {
-        const struct expected *e = deque_at(&ch->expected, i);
-        n += e->id == METHOD_basic_get_ok && e->queue == q;
-    }
-    return n;
 }
 
 /* On a queue that one channel has to itself nothing may be left standing before what comes, but
@@ -349,8 +340,6 @@ static bool chan_is_late(const struct chan *ch, const struct model_queue *q, str
 
 static void chan_check_limits(const struct chan *ch, const struct sim_consumer *c)
 {
-    if (c->no_ack)
-        return;
     EXPECT(c->prefetch == 0 || c->n_out < c->prefetch,
            CHAN_FMT "consumer %s has %u deliveries, its prefetch is %u", CHAN_ARGS(ch), c->tag,
            c->n_out + 1, c->prefetch);
@@ -375,6 +364,14 @@ static struct sim_consumer *chan_consumer_by_tag(struct chan *ch, struct span ta
     return NULL;
 }
 
+/* One order for what comes by consuming and by get. */
+static void chan_check_tag(struct chan *ch, uint64_t tag)
+{
+    EXPECT(tag > ch->last_tag, CHAN_FMT "delivery tag %llu after %llu", CHAN_ARGS(ch), U64(tag),
+           U64(ch->last_tag));
+    ch->last_tag = tag;
+}
+
 /* Of all that could have taken the message none comes before `c`. */
 static void chan_check_first(struct chan *ch, const struct sim_consumer *c)
 {
@@ -394,9 +391,7 @@ static void chan_on_deliver(struct chan *ch, const struct amqp_basic_deliver *m,
     EXPECT(c != NULL && c->state != CONSUMER_ASKED,
            CHAN_FMT "message %llu for %.*s, which does not consume", CHAN_ARGS(ch), U64(message),
            SPAN_FMT(m->consumer_tag));
-    EXPECT(m->delivery_tag > ch->last_tag, CHAN_FMT "delivery tag %llu after %llu", CHAN_ARGS(ch),
-           U64(m->delivery_tag), U64(ch->last_tag));
-    ch->last_tag = m->delivery_tag;
+    chan_check_tag(ch, m->delivery_tag);
     struct model_queue *q = c->queue;
     size_t at = chan_place(ch, q, message);
     struct place *p = model_place(q, at);
@@ -417,8 +412,7 @@ static void chan_on_get_ok(struct chan *ch, const struct amqp_basic_get_ok *m, u
 {
     struct expected e = chan_take_expected(ch, METHOD_basic_get_ok);
     struct model_queue *q = e.queue;
-    EXPECT(m->delivery_tag > ch->last_get_tag, CHAN_FMT "delivery tag %llu after %llu",
-           CHAN_ARGS(ch), U64(m->delivery_tag), U64(ch->last_get_tag));
+    chan_check_tag(ch, m->delivery_tag);
     ch->last_get_tag = m->delivery_tag;
     size_t at = chan_place(ch, q, message);
     struct place *p = model_place(q, at);

@@ -150,9 +150,10 @@ void owner_poke(struct chan *ch)
         chan_qos(ch, (uint16_t)(ch->limit + 1), true);
         return;
     }
-    switch (owner_draw(ch, 4)) {
+    switch (owner_draw(ch, 5)) {
     case 0: owner_qos(ch); break;
-    case 1: owner_poke_queue(ch); break;
+    case 1:
+    case 2: owner_poke_queue(ch); break;
     default:
         if (ch->out.n != 0 && !ch->tx)
             chan_settle(ch, owner_draw(ch, ch->out.n), false, (enum how)owner_draw(ch, 3));
