@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Everybody stops for a while, and so does time: nothing that is tried here needs a clock. Once
- * nothing is under way any more, nobody may still wait: every answer has come, and no message
- * stands in a queue that some consumer could take. A wake-up that nobody gives shows here, and only
- * here: a consumer that is forgotten is owed no answer, and the next thing that happens may hide
- * it. */
+/* Everybody stops for a while. Once nothing is under way any more, nobody may still wait: every
+ * answer has come, and no message stands in a queue that some consumer could take. A wake-up that
+ * nobody gives shows here, and only here: a consumer that is forgotten is owed no answer, and the
+ * next thing that happens may hide it. */
+#include <assert.h>
+
+#include "base/limits.h"
 #include "broker/core/queue.h"
 #include "broker/core/vhost.h"
 #include "tests/sim/actor.h"
@@ -14,6 +16,10 @@ enum {
     REST_STEPS_MAX = 600000, /* then something goes round in circles */
     POKES_MAX = 6,
 };
+
+/* A publisher that is throttled is read again before the rest is over. */
+static_assert((uint64_t)REST_STEPS * REST_TICK_NS >= 2 * (uint64_t)PACING_THROTTLE_NS,
+              "a rest is too short to see who is throttled");
 
 /* ---- Coming to rest ---- */
 

@@ -199,7 +199,7 @@ void world_step(struct world *w)
 {
     uint64_t moved = w->net.moved;
     failure_step(++w->step);
-    w->now_ns += w->resting ? 0 : world_draw(w, w->plan.tick_ns);
+    w->now_ns += w->resting ? REST_TICK_NS : world_draw(w, w->plan.tick_ns);
     bool alive = false;
     if (world_draw(w, 2) == 0)
         schedule_broker(w);

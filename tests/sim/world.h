@@ -26,6 +26,9 @@
 
 enum { SIDES_MAX = 2, ACTORS_MAX = 12 };
 
+/* How much time a step takes while clients rest: so little that heartbeats are rare. */
+enum { REST_TICK_NS = 20000 };
+
 enum shape { SHAPE_FREE, SHAPE_INLINE, SHAPE_THREADS, SHAPE_COUNT };
 
 /* One I/O thread. */
@@ -96,7 +99,7 @@ struct world {
     uint32_t n_conns;
     uint64_t step;
     bool landing;
-    bool resting;           /* clients send and receive and decide nothing; time stands still */
+    bool resting;           /* clients send and receive and decide nothing */
     unsigned still;         /* steps since a byte moved */
     uint64_t progress_step; /* when something last happened that a client waited for */
 };
