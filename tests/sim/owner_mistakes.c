@@ -191,14 +191,15 @@ static bool mistake_recover_elsewhere(struct chan *ch, struct method *m)
     return true;
 }
 
-/* Another connection's queue, if it still exists. */
+/* Another connection's queue, if it still exists; a name that its client has chosen may be that of
+ * another queue by then. */
 static bool mistake_locked(struct chan *ch, struct method *m)
 {
     const struct model *model = &owner_world(ch)->model;
     const struct model_queue *found = NULL;
     for (size_t i = 0; i < model->queues.n; i++) {
         const struct model_queue *q = model_queue_at(model, i);
-        if (q->exclusive && q->live && q->name[0] != 0 && q->actor != ch->actor->number)
+        if (q->server_named && q->live && q->name[0] != 0 && q->actor != ch->actor->number)
             found = q;
     }
     if (found == NULL)
