@@ -92,7 +92,10 @@ void consumer_cancel(struct consumer *c)
 
 void consumer_notify_cancel(const struct consumer *c)
 {
-    if (!c->channel->session->wants_cancels)
+    const struct channel *ch = c->channel;
+    /* Behind the close of its channel or connection a peer expects nothing of the kind. */
+    bool ending = ch->state != CHANNEL_OPEN || ch->session->state != SESSION_RUNNING;
+    if (ending || !ch->session->wants_cancels)
         return;
     struct method m = {.id = METHOD_basic_cancel};
     m.basic_cancel = (struct amqp_basic_cancel){.consumer_tag = c->tag, .no_wait = true};

@@ -132,8 +132,8 @@ static bool parking_overtakes(const struct channel *ch, const struct in_head *ev
     switch ((int)((const struct in_method *)event)->method.id) {
     case METHOD_basic_ack:
     case METHOD_basic_nack:
-    case METHOD_basic_reject:
-    case METHOD_basic_cancel: return true;
+    case METHOD_basic_reject: return true;
+    case METHOD_basic_cancel: return !ch->parking.consumes; /* its consumer may be among them */
     default: return false;
     }
 }
@@ -188,8 +188,10 @@ static bool parking_push(struct parking *p, struct parked_event *e, bool for_mem
     if (place == NULL)
         return false;
     *place = e;
-    if (for_memory && e->head.kind == IN_METHOD && e->method.method.id == METHOD_tx_select)
-        p->barred = true;
+    if (for_memory && e->head.kind == IN_METHOD) {
+        p->barred |= e->method.method.id == METHOD_tx_select;
+        p->consumes |= e->method.method.id == METHOD_basic_consume;
+    }
     return true;
 }
 
@@ -289,6 +291,7 @@ void parking_retire(struct channel *ch)
     fifo_move(&p->for_memory, &left.for_memory);
     fifo_move(&p->events, &left.events);
     p->barred = left.barred;
+    p->consumes = left.consumes;
     p->why = PARK_REPLAY;
     list_push_back(&s->core->jobs, &p->in_jobs);
 }
@@ -308,8 +311,10 @@ static void parking_execute_event(struct channel *ch, struct parked_event *e)
 static void parking_execute(struct channel *ch, struct fifo *from)
 {
     struct parked_event *e = parking_pop(from);
-    if (ch->parking.for_memory.n == 0)
+    if (ch->parking.for_memory.n == 0) {
         ch->parking.barred = false;
+        ch->parking.consumes = false;
+    }
     parking_execute_event(ch, e);
 }
 

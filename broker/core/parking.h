@@ -44,6 +44,7 @@ struct parking {
     struct fifo for_memory;     /* struct parked_event *: then those that wait for memory, */
     struct fifo events;         /* then those that came later and have not been looked at */
     bool barred;                /* for_memory holds a tx.select */
+    bool consumes;              /* for_memory holds a basic.consume */
 };
 
 void parking_init(struct parking *p);

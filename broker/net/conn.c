@@ -8,10 +8,8 @@
 #include "base/log.h"
 #include "broker/net/conn_priv.h"
 
-/* How long the end may take: for the peer to read a close and say close-ok; and to wonder why its
- * login got no answer. */
-#define CONN_CLOSE_OK_NS (30 * NS_PER_S)
-#define CONN_REFUSED_NS  (3 * NS_PER_S)
+/* How long a peer may wonder why its login got no answer. */
+#define CONN_REFUSED_NS (3 * NS_PER_S)
 /* Output that has not moved for so long belongs to a peer that is gone. */
 #define CONN_STUCK_NS (30 * NS_PER_S)
 

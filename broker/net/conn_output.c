@@ -193,6 +193,9 @@ void conn_flush(struct conn *c)
     }
     if (moved)
         c->wrote_ns = c->io->now_ns;
+    /* A peer that reads, however slowly, gets all that came before the end. */
+    if (moved && c->state == CONN_FLUSHING)
+        c->deadline_ns = c->io->now_ns + CONN_CLOSE_OK_NS;
     bool drained = c->output_done == c->output_bytes;
     c->wants_write = !drained;
     c->stuck_ns = drained ? 0 : moved || c->stuck_ns == 0 ? c->io->now_ns : c->stuck_ns;

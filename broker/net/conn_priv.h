@@ -8,6 +8,9 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+/* How long the end may take while nothing moves: for the peer to read a close and say close-ok. */
+#define CONN_CLOSE_OK_NS (30 * NS_PER_S)
+
 /* How long a peer may take to read the last of the output and go. */
 #define CONN_LINGER_NS (3 * NS_PER_S)
 

@@ -105,4 +105,32 @@ START_TEST(a_content_goes_out_in_frames_of_the_agreed_size)
 }
 END_TEST
 
-SUITE("conn_output", a_content_goes_out_in_frames_of_the_agreed_size)
+/* How long the end may take is counted from the last byte that moved. */
+START_TEST(a_peer_that_reads_slowly_gets_all_before_the_end)
+{
+    enum { BODY = 12 << 20, FRAME_BODY_MAX = 131072 - FRAME_OVERHEAD };
+    static uint8_t bytes[1 << 18];
+    int receive_buffer = 1 << 16;
+    struct net *n = net_new();
+    ck_assert_int_eq(
+        setsockopt(n->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer)), 0);
+    struct slot_id conn = net_open_tuned(n, 131072);
+    struct message *m = message_make(BODY, true);
+    content_out(n, conn, m);
+    net_order(n, conn, ORDER_CLOSE);
+    receive_frame(n, FRAME_METHOD, 4, bytes);
+    receive_frame(n, FRAME_HEADER, 4, bytes);
+    for (size_t at = 0; at < BODY; at += FRAME_BODY_MAX) {
+        size_t left = BODY - at;
+        ck_assert_uint_eq(receive_frame(n, FRAME_BODY, 4, bytes).size,
+                          left < FRAME_BODY_MAX ? left : FRAME_BODY_MAX);
+        n->now_ns += UINT64_C(500000000);
+    }
+    net_receive_end(n);
+    net_free(n);
+    message_drop(m);
+}
+END_TEST
+
+SUITE("conn_output", a_content_goes_out_in_frames_of_the_agreed_size,
+      a_peer_that_reads_slowly_gets_all_before_the_end)

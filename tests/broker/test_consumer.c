@@ -240,6 +240,24 @@ START_TEST(a_deleted_queue_tells_its_consumers)
 }
 END_TEST
 
+/* Its consumers are cancelled in slices, by the queue's end and by the channel's. */
+START_TEST(a_failed_channel_hears_nothing_more_of_its_consumers)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    fx->core->options.turn_work = 16;
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < 60; i++)
+        say(c, "1 basic_consume queue=q consumer_tag=t%d no_wait", i);
+    forget(c);
+    put(c, "1 queue_delete queue=q no_wait");
+    say(c, "1 basic_get queue=q");
+    ck_assert_int_eq(strncmp(line_heard(c, n_heard(c) - 1), "1 channel_close ", 16), 0);
+    ck_assert_uint_eq(fx->core->consumers.n, 0);
+    fixture_free(fx);
+}
+END_TEST
+
 START_TEST(an_auto_delete_queue_goes_with_its_last_consumer)
 {
     struct fixture *fx = fixture_new(0);
@@ -288,7 +306,8 @@ START_TEST(a_connection_that_does_not_read_holds_a_bounded_amount)
 }
 END_TEST
 
-SUITE("consumer", what_waits_is_delivered_after_consume_ok, no_delivery_overtakes_its_consume_ok,
+SUITE("consumer", a_failed_channel_hears_nothing_more_of_its_consumers,
+      what_waits_is_delivered_after_consume_ok, no_delivery_overtakes_its_consume_ok,
       consumers_take_turns, a_full_consumer_is_passed_over_and_comes_back,
       a_consumer_keeps_the_prefetch_of_its_beginning, a_limit_per_consumer_takes_the_channels_away,
       both_limits_hold_when_the_channels_comes_last,

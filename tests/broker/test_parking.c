@@ -81,6 +81,29 @@ START_TEST(what_clears_memory_overtakes_what_waits_for_it)
 }
 END_TEST
 
+/* Else the consumer would begin when its client believes that it has ended. */
+START_TEST(a_cancel_does_not_overtake_its_own_consume)
+{
+    struct fixture *fx = fixture_new(3000);
+    struct client *c = fixture_connect(fx);
+    memset(text, 'x', 1000);
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=t no_wait");
+    for (int i = 0; i < 8; i++)
+        say(c, "1 basic_publish routing_key=q | %s", text);
+    ck_assert(fx->core->memory_high);
+    say(c, "1 basic_consume queue=q consumer_tag=late no_wait");
+    say(c, "1 basic_cancel consumer_tag=late");
+    for (int i = 0; i < 20 && fx->core->message_bytes != 0; i++)
+        say(c, "1 basic_ack multiple");
+    ck_assert_uint_eq(fx->core->message_bytes, 0);
+    forget(c);
+    say(c, "1 queue_declare queue=q passive");
+    heard(c, "1 queue_declare_ok queue=q consumer_count=1");
+    fixture_free(fx);
+}
+END_TEST
+
 START_TEST(in_a_transaction_nothing_is_overtaken)
 {
     struct client *p;
@@ -346,8 +369,8 @@ START_TEST(what_is_not_an_open_behind_close_ok_is_a_fault)
 END_TEST
 
 SUITE("parking", publishers_wait_for_memory_and_are_confirmed_later,
-      what_clears_memory_overtakes_what_waits_for_it, in_a_transaction_nothing_is_overtaken,
-      a_transaction_that_has_begun_does_not_wait_for_memory,
+      a_cancel_does_not_overtake_its_own_consume, what_clears_memory_overtakes_what_waits_for_it,
+      in_a_transaction_nothing_is_overtaken, a_transaction_that_has_begun_does_not_wait_for_memory,
       a_transaction_that_waited_goes_on_to_its_end, open_transactions_have_a_share_of_memory,
       a_flood_is_paused_and_resumed, large_bodies_wait_too_and_come_home,
       what_a_lost_connection_left_parked_is_freed, what_waits_for_a_job_keeps_its_order,

@@ -50,6 +50,7 @@ static void actor_connect(struct actor *a)
     a->n_chans = 0;
     a->heartbeat_s = 0;
     a->mute_until = 0;
+    a->fault = 0;
     trace("connect", a->conn, 0, a->role, capacity);
     if (a->role != ROLE_VANDAL || world_draw(w, 4) != 0)
         client_protocol_header(&a->client);
@@ -181,6 +182,9 @@ static void actor_at_end(struct actor *a)
     uint64_t age_ns = a->world->now_ns - a->connected_ns;
     bool slow = a->state == ACTOR_HANDSHAKE && age_ns > 9 * NS_PER_S;
     EXPECT(!a->orderly || slow, "c%u was dropped without a word", a->conn);
+    /* It may have read too slowly to see the close in time. */
+    bool patient = a->world->now_ns - a->provoked_ns > 20 * NS_PER_S;
+    EXPECT(a->fault == 0 || patient, "c%u was dropped and not told %u", a->conn, a->fault);
     actor_lost(a);
 }
 
@@ -194,6 +198,22 @@ static void actor_close(struct actor *a)
         if (a->chans[i]->state == CHAN_OPEN || a->chans[i]->state == CHAN_OPENING)
             chan_ending(a->chans[i], CHAN_CLOSING);
     a->state = ACTOR_CLOSING;
+}
+
+/* Whatever is still owed may come or not; of what comes behind, nothing may be executed. */
+void actor_provoked(struct chan *ch, uint16_t code)
+{
+    struct actor *a = ch->actor;
+    trace("provoked", a->conn, ch->number, code, 0);
+    a->culprit = ch;
+    a->provoked_ns = a->world->now_ns;
+    /* One that the broker may drop anyway may never hear of it. */
+    a->fault = a->orderly ? code : 0;
+    a->orderly = false;
+    a->state = ACTOR_FAILING;
+    for (size_t i = 0; i < a->n_chans; i++)
+        if (a->chans[i]->state == CHAN_OPEN || a->chans[i]->state == CHAN_OPENING)
+            chan_ending(a->chans[i], CHAN_FAILING);
 }
 
 /* close-ok: everything before it was executed, and what was owed has come or never will. */
@@ -217,6 +237,9 @@ static void actor_on_close(struct actor *a, const struct amqp_connection_close *
            SPAN_FMT(m->reply_text));
     EXPECT(m->reply_code >= 320 && m->reply_code <= 541, "a connection.close with code %u",
            m->reply_code);
+    EXPECT(a->fault == 0 || m->reply_code == a->fault, "c%u is closed with %u, due was %u: %.*s",
+           a->conn, m->reply_code, a->fault, SPAN_FMT(m->reply_text));
+    a->fault = 0;
     struct method ok = {.id = METHOD_connection_close_ok};
     client_method(&a->client, 0, &ok);
 }
@@ -288,8 +311,12 @@ static void actor_beat(struct actor *a)
     if (interval == 0 || w->now_ns - a->silent_ns < interval / 2)
         return;
     a->silent_ns = w->now_ns;
-    if (a->state != ACTOR_LEAVING && a->mute_until < w->now_ns)
-        client_heartbeat(&a->client);
+    if (a->state == ACTOR_LEAVING || a->mute_until >= w->now_ns)
+        return;
+    client_heartbeat(&a->client);
+    /* If the broker has let go of the socket meanwhile, this resets it, close-ok and all. */
+    if (a->state == ACTOR_CLOSING)
+        a->orderly = false;
 }
 
 /* Things that happen to connections. */
@@ -338,6 +365,8 @@ static void actor_decide(struct actor *a)
 {
     struct world *w = a->world;
     bool calm = w->landing || a->role == ROLE_JANITOR;
+    if (w->resting && a->role != ROLE_JANITOR)
+        return;
     if (a->mute_until > w->now_ns && !w->landing)
         return;
     if (a->role == ROLE_VANDAL) {
@@ -347,6 +376,8 @@ static void actor_decide(struct actor *a)
             vandal_step(a);
         return;
     }
+    if (a->state == ACTOR_FAILING)
+        owner_keep_talking(a->culprit);
     if (a->state != ACTOR_RUNNING)
         return;
     if (!calm && world_chance(w, 2000)) {
@@ -363,7 +394,7 @@ static void actor_decide(struct actor *a)
 
 static bool actor_receive(struct actor *a)
 {
-    if (a->stall_until > a->world->step && !a->world->landing)
+    if (a->stall_until > a->world->step && !a->world->landing && !a->world->resting)
         return false;
     if (peer_at_end(a->client.peer)) {
         actor_at_end(a);
@@ -383,7 +414,7 @@ bool actor_step(struct actor *a)
     }
     actor_beat(a);
     switch (world_draw(w, 4)) {
-    case 0: actor_decide(a); return true;
+    case 0: actor_decide(a); return !w->resting;
     case 1:
         if (!client_send(&a->client))
             return false;

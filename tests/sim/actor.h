@@ -10,7 +10,7 @@
  *   vandal  keeps no rule
  *   janitor founds what traders share, and comes last to empty what is left
  *
- * chan_send.c sends and tells the model; chan_receive.c compares what comes; owner.c and janitor.c
+ * chan_send.c sends and tells the model; chan_receive.c compares what comes; owner*.c and janitor.c
  * choose; actor.c leads a connection through its life.
  *
  * Thread: the one of the simulation.
@@ -25,17 +25,10 @@ enum {
     CHANNELS_MAX = 3,
     CONSUMERS_MAX = 6,
     TAG_SIZE = 48,
+    ROUTES_KEPT = 4,
 };
 
 enum role { ROLE_OWNER, ROLE_TRADER, ROLE_VANDAL, ROLE_JANITOR };
-
-/* What the janitor is there for. */
-enum chore {
-    CHORE_NONE,
-    CHORE_FOUND, /* declare what traders share */
-    CHORE_DRAIN, /* make room while others still wait for memory */
-    CHORE_CLEAR  /* empty, check and delete everything */
-};
 
 enum consumer_state { CONSUMER_UNUSED, CONSUMER_ASKED, CONSUMER_ACTIVE, CONSUMER_CANCELLING };
 
@@ -45,6 +38,8 @@ struct sim_consumer {
     char tag[TAG_SIZE];
     struct model_queue *queue;
     bool no_ack;
+    bool exclusive;
+    int32_t priority;
     uint32_t prefetch; /* 0 = none */
     uint32_t n_out;
     bool cancelled; /* the broker has said so */
@@ -54,6 +49,7 @@ struct sim_consumer {
 struct expected {
     enum method_id id; /* METHOD_channel_close: an error */
     uint16_t code;     /* of the error */
+    uint16_t or_code;  /* another that is as good; 0 = none */
     uint64_t cmd;
     struct model_queue *queue;
     bool exact; /* least … most and message are known */
@@ -102,6 +98,12 @@ struct last_seen {
     uint64_t message;
 };
 
+/* Where a channel has published to. */
+struct kept_route {
+    char exchange[NAME_SIZE];
+    char key[NAME_SIZE];
+};
+
 enum chan_state {
     CHAN_OPENING,
     CHAN_OPEN,
@@ -127,20 +129,23 @@ struct chan {
     struct deque returns;  /* uint64_t: messages that must come back, in order */
     struct deque tx_items; /* struct tx_item */
     struct deque out;      /* struct outstanding, by arrival */
-    uint64_t last_tag;     /* of deliveries */
+    uint64_t last_tag;     /* of deliveries and gets */
     uint64_t last_get_tag;
     struct sim_consumer consumers[CONSUMERS_MAX];
     uint32_t consumer_prefetch;
     uint32_t limit; /* of the channel, as answered; 0 = none */
     struct deque last_seen;
     bool begun;
-    unsigned n_ops;  /* left */
-    unsigned habits; /* bits of operations that it never does */
-    unsigned talk;   /* commands that it sends behind a mistake */
+    unsigned n_ops;        /* left */
+    unsigned habits;       /* bits of operations that it never does */
+    unsigned talk;         /* commands that it sends behind a mistake */
+    uint64_t first_choice; /* a message that all consumers could take: the first of them gets it */
     size_t queues_max;
-    bool drained;   /* the janitor's: the queue at hand is empty */
-    size_t at;      /* the janitor's: which queue or exchange is next */
-    unsigned stage; /* the janitor's */
+    struct kept_route routes[ROUTES_KEPT]; /* to be used again */
+    unsigned n_routes;                     /* ever kept */
+    bool drained;                          /* the janitor's: the queue at hand is empty */
+    size_t at;                             /* the janitor's: which queue or exchange is next */
+    unsigned stage;                        /* the janitor's */
     unsigned n_consumer_names;
 };
 
@@ -148,6 +153,7 @@ enum actor_state {
     ACTOR_NEW, /* not connected */
     ACTOR_HANDSHAKE,
     ACTOR_RUNNING,
+    ACTOR_FAILING, /* an error was provoked: connection.close is due */
     ACTOR_CLOSING, /* connection.close was sent */
     ACTOR_LEAVING, /* nothing more is said; the broker's end is awaited */
     ACTOR_GONE
@@ -173,6 +179,9 @@ struct actor {
     uint64_t connected_ns;
     unsigned reopens; /* of closed channels */
     uint16_t heartbeat_s;
+    struct chan *culprit; /* who has provoked the end of the connection */
+    uint64_t provoked_ns;
+    uint16_t fault; /* the code with which the broker must close the connection; 0 = none */
 };
 
 struct actor *actor_new(struct world *w, enum role role);
@@ -184,11 +193,20 @@ bool actor_step(struct actor *a);
 /* Ends the connection without a word. */
 void actor_reset(struct actor *a);
 
+/* What was sent last on the channel must end the connection with this code. */
+void actor_provoked(struct chan *ch, uint16_t code);
+
 /* Its listener, for client.h. */
 extern const struct client_listener ACTOR_LISTENER;
 
 /* What an owner's or a trader's channel does next. */
 void owner_step(struct chan *ch);
+
+/* Goes on behind a mistake: none of it may be executed. */
+void owner_keep_talking(struct chan *ch);
+
+/* The same, when everything else stands still. */
+void owner_poke(struct chan *ch);
 
 /* A vandal's next misdeed. */
 void vandal_step(struct actor *a);
@@ -218,6 +236,7 @@ struct publish_options {
     const char *key;
     bool mandatory;
     bool persistent;
+    bool bare;
     uint32_t size;
     uint8_t priority;
     uint8_t headers[HEADERS_MAX];
@@ -226,15 +245,19 @@ struct publish_options {
 /* A command with an answer that `e` describes (cmd is filled in), or NULL for none. */
 void chan_command(struct chan *ch, const struct method *m, const struct expected *e);
 
-/* A command that must fail with `code`. */
-void chan_provoke(struct chan *ch, const struct method *m, uint16_t code);
-
 void chan_open(struct chan *ch);
 void chan_close(struct chan *ch);
 void chan_declare(struct chan *ch, struct model_queue *q, bool passive);
 void chan_publish(struct chan *ch, const struct publish_options *o);
 void chan_get(struct chan *ch, struct model_queue *q, bool no_ack);
-void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t priority);
+
+struct consume_options {
+    bool no_ack;
+    bool exclusive;
+    int32_t priority;
+};
+
+void chan_consume(struct chan *ch, struct model_queue *q, const struct consume_options *o);
 void chan_cancel(struct chan *ch, struct sim_consumer *c);
 void chan_purge(struct chan *ch, struct model_queue *q);
 void chan_delete(struct chan *ch, struct model_queue *q);
@@ -254,6 +277,15 @@ void chan_tx_rollback(struct chan *ch);
 bool chan_knows(const struct chan *ch, const struct model_queue *q);
 
 size_t chan_n_consumers(const struct chan *ch);
+
+/* How many gets of this queue have not been answered: each may have taken a message already. */
+size_t chan_n_gets(const struct chan *ch, const struct model_queue *q);
+
+/* Unsettled deliveries to consumers. */
+uint32_t chan_n_out(const struct chan *ch);
+
+/* With no answer due: is there surely room in both limits? */
+bool chan_may_take(const struct chan *ch, const struct sim_consumer *c);
 
 /* The consumer of that id, or NULL when it is no more. */
 struct sim_consumer *chan_consumer(struct chan *ch, unsigned id);

@@ -57,6 +57,30 @@ size_t chan_n_consumers(const struct chan *ch)
     return n;
 }
 
+uint32_t chan_n_out(const struct chan *ch)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < ch->out.n; i++)
+        n += ((const struct outstanding *)deque_at(&ch->out, i))->consumer != 0;
+    return n;
+}
+
+static bool chan_has_room(const struct chan *ch)
+{
+    if (ch->limit == 0)
+        return true;
+    return !ch->tx && ch->last_get_tag == 0 && chan_n_out(ch) < ch->limit;
+}
+
+bool chan_may_take(const struct chan *ch, const struct sim_consumer *c)
+{
+    if (c->state != CONSUMER_ACTIVE || !c->queue->live)
+        return false;
+    if (c->prefetch != 0 && c->n_out >= c->prefetch)
+        return false;
+    return chan_has_room(ch); /* the channel's limit holds for those too that need not ack */
+}
+
 struct sim_consumer *chan_consumer(struct chan *ch, unsigned id)
 {
     for (int i = 0; id != 0 && i < CONSUMERS_MAX; i++)
@@ -85,6 +109,16 @@ static bool chan_gets(const struct chan *ch, const struct model_queue *q)
     return false;
 }
 
+size_t chan_n_gets(const struct chan *ch, const struct model_queue *q)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        n += e->id == METHOD_basic_get_ok && e->queue == q;
+    }
+    return n;
+}
+
 /* May messages of this queue be on their way to it that need no ack? */
 static bool chan_leaks(const struct chan *ch, const struct model_queue *q)
 {
@@ -99,6 +133,18 @@ static bool chan_leaks(const struct chan *ch, const struct model_queue *q)
             return true;
     }
     return false;
+}
+
+/* Purges that were not answered may still be executed. */
+static void chan_lose_purges(const struct chan *ch)
+{
+    for (size_t i = 0; i < ch->expected.n; i++) {
+        const struct expected *e = deque_at(&ch->expected, i);
+        if (e->id != METHOD_queue_purge_ok || !e->queue->shared)
+            continue;
+        e->queue->n_purges--;
+        e->queue->leaky = true;
+    }
 }
 
 static void chan_forget(struct chan *ch)
@@ -131,7 +177,7 @@ static void chan_end_place(const struct chan *ch, const struct model_queue *q, s
 {
     bool held = p->holder == ch->uid;
     if (p->state == PLACE_OUT && held) {
-        p->doubtful |= q->leaky;
+        p->doubtful |= model_in_doubt(q);
         p->state = PLACE_READY;
         p->seen = true;
         p->sure_cmd = 0;
@@ -151,6 +197,7 @@ void chan_ended(struct chan *ch)
         bool own = q->owner == ch->uid;
         if (own) {
             q->n_consumers = 0;
+            q->exclusive_consumer = false;
             if (q->live && q->auto_delete && chan_consumes(ch, q)) {
                 q->live = false;
                 model_drop_queue_bindings(&w->model, q);
@@ -192,7 +239,7 @@ static void chan_lose_place(const struct chan *ch, const struct model_queue *q, 
     if (was_ready && served)
         p->maybe_seen = true;
     /* Also what another channel holds, for it may be ending: then it may have gone this way. */
-    p->doubtful |= leaks || q->leaky;
+    p->doubtful |= leaks || model_in_doubt(q);
     if (p->purge_cmd != 0 && q->owner == ch->uid) {
         if (p->purge_cmd <= ch->executed && p->state == PLACE_READY)
             p->state = PLACE_GONE;
@@ -240,5 +287,6 @@ void chan_lost(struct chan *ch)
             x->live = false;
     }
     chan_ending(ch, CHAN_LOST);
+    chan_lose_purges(ch);
     chan_forget(ch);
 }

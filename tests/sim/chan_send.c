@@ -27,13 +27,6 @@ void chan_command(struct chan *ch, const struct method *m, const struct expected
     client_method(&ch->actor->client, ch->number, m);
 }
 
-void chan_provoke(struct chan *ch, const struct method *m, uint16_t code)
-{
-    struct expected e = {.id = METHOD_channel_close, .code = code};
-    chan_command(ch, m, &e);
-    chan_ending(ch, CHAN_FAILING);
-}
-
 void chan_open(struct chan *ch)
 {
     struct method m = {.id = METHOD_channel_open};
@@ -101,12 +94,22 @@ static void chan_sweep_later(struct model_queue *q, uint64_t cmd)
     }
 }
 
+static void chan_purge_shared(struct model_queue *q)
+{
+    q->n_purges++;
+    for (size_t i = q->first; i < q->places.n; i++)
+        model_place(q, i)->doubtful = true;
+}
+
 void chan_purge(struct chan *ch, struct model_queue *q)
 {
     struct method m = {.id = METHOD_queue_purge};
     m.queue_purge.queue = span_str(q->name);
     struct expected e = {.id = METHOD_queue_purge_ok, .queue = q};
-    chan_sweep_later(q, ch->cmd + 1);
+    if (q->shared)
+        chan_purge_shared(q);
+    else
+        chan_sweep_later(q, ch->cmd + 1);
     if (q->durable && !q->exclusive)
         e.batch = world_batch(chan_world(ch));
     chan_command(ch, &m, &e);
@@ -140,6 +143,7 @@ static uint64_t chan_record(struct chan *ch, const struct publish_options *o)
                                .by = ch->uid,
                                .cmd = ch->cmd + 1,
                                .persistent = o->persistent,
+                               .bare = o->bare,
                                .priority = o->priority};
     memcpy(r.headers, o->headers, sizeof(r.headers));
     snprintf(r.exchange, sizeof(r.exchange), "%s", o->exchange);
@@ -236,7 +240,7 @@ void chan_get(struct chan *ch, struct model_queue *q, bool no_ack)
     chan_command(ch, &m, &e);
 }
 
-void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t priority)
+void chan_consume(struct chan *ch, struct model_queue *q, const struct consume_options *o)
 {
     int i = 0;
     while (i < CONSUMERS_MAX && ch->consumers[i].state != CONSUMER_UNUSED)
@@ -246,21 +250,26 @@ void chan_consume(struct chan *ch, struct model_queue *q, bool no_ack, int32_t p
     struct sim_consumer *c = &ch->consumers[i];
     *c = (struct sim_consumer){.state = CONSUMER_ASKED,
                                .queue = q,
-                               .no_ack = no_ack,
-                               .prefetch = no_ack ? 0 : ch->consumer_prefetch};
+                               .no_ack = o->no_ack,
+                               .exclusive = o->exclusive,
+                               .priority = o->priority,
+                               .prefetch = o->no_ack ? 0 : ch->consumer_prefetch};
     c->id = ++ch->n_consumer_names;
     snprintf(c->tag, sizeof(c->tag), "t%u.%u", ch->uid, c->id);
     uint8_t table[32];
     struct method m = {.id = METHOD_basic_consume};
-    m.basic_consume = (struct amqp_basic_consume){
-        .queue = span_str(q->name), .consumer_tag = span_str(c->tag), .no_ack = no_ack};
-    if (priority != 0) {
+    m.basic_consume = (struct amqp_basic_consume){.queue = span_str(q->name),
+                                                  .consumer_tag = span_str(c->tag),
+                                                  .no_ack = o->no_ack,
+                                                  .exclusive = o->exclusive};
+    if (o->priority != 0) {
         uint8_t *p = put_u8(put_shortstr(table, SPAN_LIT("x-priority")), 'I');
-        p = put_u32(p, (uint32_t)priority);
+        p = put_u32(p, (uint32_t)o->priority);
         m.basic_consume.arguments = span_of(table, (size_t)(p - table));
     }
     struct expected e = {.id = METHOD_basic_consume_ok, .queue = q, .consumer = c->id};
     q->n_consumers++;
+    q->exclusive_consumer |= o->exclusive;
     m.basic_consume.no_wait = world_chance(chan_world(ch), 8);
     if (m.basic_consume.no_wait)
         c->state = CONSUMER_ACTIVE;
@@ -274,6 +283,8 @@ void chan_cancel(struct chan *ch, struct sim_consumer *c)
     struct expected e = {.id = METHOD_basic_cancel_ok, .queue = c->queue, .consumer = c->id};
     c->state = CONSUMER_CANCELLING;
     c->queue->n_consumers--;
+    if (c->exclusive)
+        c->queue->exclusive_consumer = false;
     if (c->queue->owner == ch->uid && c->queue->auto_delete && c->queue->n_consumers == 0)
         chan_end_queue(ch, c->queue, ch->cmd + 1);
     chan_command(ch, &m, &e);
@@ -308,7 +319,7 @@ static void chan_settled(struct chan *ch, const struct outstanding *o, bool requ
     p->state = PLACE_READY;
     p->seen = true;
     p->sure_cmd = cmd;
-    p->doubtful |= o->queue->leaky;
+    p->doubtful |= model_in_doubt(o->queue);
 }
 
 void chan_settle(struct chan *ch, size_t i, bool multiple, enum how how)
@@ -369,7 +380,7 @@ static bool chan_commit_item(struct chan *ch, const struct tx_item *item, uint64
         struct model_queue *q = *(struct model_queue **)deque_at(&item->queues, i);
         if (!q->live)
             continue;
-        model_add_place(q, item->message, ch->uid, cmd)->doubtful = q->leaky;
+        model_add_place(q, item->message, ch->uid, cmd);
         n++;
     }
     /* Its queues may have been deleted since it was published. */

@@ -110,6 +110,11 @@ void trace(const char *what, uint32_t conn, uint32_t channel, uint64_t a, uint64
     trace_mix(b);
 }
 
+uint64_t trace_count(void)
+{
+    return failure.n;
+}
+
 uint64_t trace_hash(void)
 {
     return failure.hash;

@@ -27,6 +27,9 @@ void failure_step(uint64_t step);
 /* Notes an event of connection `conn` and channel `channel`. `what` must live for ever. */
 void trace(const char *what, uint32_t conn, uint32_t channel, uint64_t a, uint64_t b);
 
+/* How many events there were. */
+uint64_t trace_count(void);
+
 /* A hash over all events of the run so far. */
 uint64_t trace_hash(void);
 

@@ -141,6 +141,15 @@ void janitor_step(struct chan *ch)
         else
             chan_close(ch);
         break;
+    case CHORE_PURGE:
+        if (ch->stage == 0) {
+            chan_purge(ch, model_queue_at(&janitor_world(ch)->model,
+                                          world_draw(janitor_world(ch), SHARED_QUEUES)));
+            ch->stage = 1;
+        } else if (!janitor_world(ch)->resting) {
+            chan_close(ch); /* earlier it would wake whom the purge has to wake */
+        }
+        break;
     case CHORE_DRAIN:
         if (world_others_are_gone(janitor_world(ch), ch->actor))
             chan_close(ch);

@@ -116,6 +116,15 @@ void loop_free(struct loop *l)
     while (net_now->loops[i] != l)
         i++;
     net_now->loops[i] = net_now->loops[--net_now->n_loops];
+    for (size_t k = 0; k < l->n; k++) {
+        struct loop_socket *s = &l->sockets[k]->socket;
+        if (s->accepted || s->broker_gone)
+            continue;
+        /* With the loop goes its listener, and what waits there. */
+        s->broker_gone = true;
+        net_now->n_waiting--;
+        net_now->n_sockets--;
+    }
     while (l->n != 0) {
         /* A client may still hold its end: it must have let go before the loop is freed. */
         ASSERT(l->sockets[0]->socket.client_gone && l->sockets[0]->socket.broker_gone);

@@ -52,6 +52,12 @@ struct message_record *model_message(const struct model *m, uint64_t number)
 void model_body(uint64_t number, uint8_t *at, size_t size)
 {
     struct rng r = {number};
+    if (size >= 8) {
+        for (int i = 0; i < 8; i++)
+            at[i] = (uint8_t)(number >> (56 - 8 * i));
+        at += 8;
+        size -= 8;
+    }
     for (; size >= 8; size -= 8, at += 8) {
         uint64_t v = rng_next(&r);
         memcpy(at, &v, 8);
@@ -95,10 +101,15 @@ struct model_queue *model_find_queue(const struct model *m, const char *name)
     return NULL;
 }
 
+bool model_in_doubt(const struct model_queue *q)
+{
+    return q->leaky || q->n_purges != 0;
+}
+
 struct place *model_add_place(struct model_queue *q, uint64_t message, uint32_t by, uint64_t cmd)
 {
     struct place *p = model_push(&q->places);
-    *p = (struct place){.message = message, .by = by, .cmd = cmd};
+    *p = (struct place){.message = message, .by = by, .cmd = cmd, .doubtful = model_in_doubt(q)};
     return p;
 }
 
@@ -280,15 +291,22 @@ void model_route(const struct model *m, const struct message_record *r, struct d
     push_once(&reached, model_find_exchange(m, r->exchange));
     for (size_t at = 0; at < reached.n; at++) {
         struct model_exchange *x = *(struct model_exchange **)deque_at(&reached, at);
+        bool matched = false;
         for (size_t i = 0; i < m->bindings.n; i++) {
             struct model_binding *b = deque_at(&m->bindings, i);
             if (b->source != x || !binding_matches(b, r))
                 continue;
+            matched = true;
             if (b->queue != NULL)
                 push_once(out, b->queue);
             else
                 push_once(&reached, b->exchange);
         }
+        struct model_exchange *alternate = matched || x == NULL || x->alternate[0] == 0
+                                               ? NULL
+                                               : model_find_exchange(m, x->alternate);
+        if (alternate != NULL)
+            push_once(&reached, alternate);
     }
     deque_fini(&reached);
 }

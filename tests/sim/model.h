@@ -29,6 +29,7 @@ struct message_record {
     uint32_t by;  /* number of the channel */
     uint64_t cmd; /* which of its commands */
     bool persistent;
+    bool bare; /* no property tells it from others: its body does */
     uint8_t priority;
     uint8_t headers[HEADERS_MAX]; /* value of h0, h1; 0 = absent */
     char exchange[NAME_SIZE];
@@ -67,13 +68,15 @@ struct model_queue {
     bool declared; /* its first declare was sent */
     bool orphaned; /* its owner was lost: the janitor looks after it */
     bool leaky;    /* a consumer that need not ack was lost, and the broker may still serve it */
-    bool unseen_returns; /* messages nobody has seen may have been requeued */
-    uint32_t owner;      /* channel; 0 = shared or orphaned */
-    uint32_t actor;      /* of the owner */
-    uint64_t end_cmd;    /* the owner's command that deletes it; 0 = none */
-    size_t n_consumers;  /* of its owner, as commanded */
-    struct deque places; /* struct place */
-    size_t first;        /* all before are gone */
+    unsigned n_purges;       /* of a shared queue, under way: what they take, nobody knows */
+    bool unseen_returns;     /* messages nobody has seen may have been requeued */
+    uint32_t owner;          /* channel; 0 = shared or orphaned */
+    uint32_t actor;          /* of the owner */
+    uint64_t end_cmd;        /* the owner's command that deletes it; 0 = none */
+    size_t n_consumers;      /* of its owner, as commanded */
+    bool exclusive_consumer; /* one of these has it to itself */
+    struct deque places;     /* struct place */
+    size_t first;            /* all before are gone */
 };
 
 enum exchange_kind { KIND_DIRECT, KIND_FANOUT, KIND_TOPIC, KIND_HEADERS, KIND_COUNT };
@@ -92,7 +95,8 @@ struct model_exchange {
     enum exchange_kind kind;
     bool durable;
     bool live;
-    uint32_t owner; /* channel; 0 = everybody's */
+    uint32_t owner;            /* channel; 0 = everybody's */
+    char alternate[NAME_SIZE]; /* where goes what nothing else takes; "" = none */
 };
 
 struct model {
@@ -115,7 +119,7 @@ uint64_t model_add_message(struct model *m, const struct message_record *r);
 /* NULL when there is no such message. */
 struct message_record *model_message(const struct model *m, uint64_t number);
 
-/* The body of message `number`, into `at`. */
+/* The body of message `number`, into `at`; it begins with the number, if there is room. */
 void model_body(uint64_t number, uint8_t *at, size_t size);
 
 /* ---- Queues ---- */
@@ -126,6 +130,9 @@ struct model_queue *model_add_queue(struct model *m, const char *name);
 struct model_queue *model_find_queue(const struct model *m, const char *name);
 
 struct model_queue *model_queue_at(const struct model *m, size_t i);
+
+/* May somebody take messages from it unseen? */
+bool model_in_doubt(const struct model_queue *q);
 
 struct place *model_add_place(struct model_queue *q, uint64_t message, uint32_t by, uint64_t cmd);
 struct place *model_place(const struct model_queue *q, size_t i);

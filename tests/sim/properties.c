@@ -22,7 +22,7 @@ uint8_t *properties_put_headers(uint8_t *p, const uint8_t headers[HEADERS_MAX])
 struct span properties_make(const struct message_record *r, uint64_t number,
                             uint8_t at[PROPERTIES_SIZE])
 {
-    unsigned flags = PROPERTY_delivery_mode | PROPERTY_timestamp;
+    unsigned flags = PROPERTY_delivery_mode | (r->bare ? 0 : PROPERTY_timestamp);
     bool headers = r->headers[0] != 0 || r->headers[1] != 0;
     if (headers)
         flags |= PROPERTY_headers;
@@ -38,7 +38,8 @@ struct span properties_make(const struct message_record *r, uint64_t number,
     p = put_u8(p, r->persistent ? 2 : 1);
     if (r->priority != 0)
         p = put_u8(p, r->priority);
-    p = put_u64(p, number);
+    if (!r->bare)
+        p = put_u64(p, number);
     return span_of(at, (size_t)(p - at));
 }
 
@@ -48,19 +49,22 @@ uint64_t properties_check(const struct model *m, struct span header, struct span
     struct properties props;
     bool whole = content_header_take(header, &h) && properties_take(h.rest, &props);
     EXPECT(whole, "a delivered header does not decode");
-    const struct message_record *r = model_message(m, props.timestamp);
-    EXPECT(r != NULL, "message %llu was delivered and never published",
-           (unsigned long long)props.timestamp);
+    uint64_t number = props.timestamp;
+    struct span rest = body;
+    if ((props.flags & PROPERTY_timestamp) == 0)
+        EXPECT(take_u64(&rest, &number), "a message that nobody can have published");
+    const struct message_record *r = model_message(m, number);
+    EXPECT(r != NULL, "message %llu was delivered and never published", (unsigned long long)number);
     uint8_t made[PROPERTIES_SIZE];
-    EXPECT(span_eq(h.rest, properties_make(r, props.timestamp, made)),
-           "the properties of message %llu have changed", (unsigned long long)props.timestamp);
+    EXPECT(span_eq(h.rest, properties_make(r, number, made)),
+           "the properties of message %llu have changed", (unsigned long long)number);
     EXPECT(body.size == r->size, "message %llu has %zu bytes, published were %u",
-           (unsigned long long)props.timestamp, body.size, r->size);
+           (unsigned long long)number, body.size, r->size);
     uint8_t *wanted = malloc(body.size + 1);
     ASSERT(wanted != NULL);
-    model_body(props.timestamp, wanted, body.size);
+    model_body(number, wanted, body.size);
     EXPECT(span_eq(body, span_of(wanted, body.size)), "the body of message %llu has changed",
-           (unsigned long long)props.timestamp);
+           (unsigned long long)number);
     free(wanted);
-    return props.timestamp;
+    return number;
 }

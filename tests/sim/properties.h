@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tests/sim/properties.h — the content header that a message of the model travels with.
  *
- * Its number is its timestamp, so that an empty body can be told from another.
+ * Its number is its timestamp, so that an empty body can be told from another; a bare one has none,
+ * so that the same header comes again and again.
  */
 #ifndef TESTS_SIM_PROPERTIES_H
 #define TESTS_SIM_PROPERTIES_H

@@ -93,6 +93,8 @@ static void world_plan(struct world *w)
     p->check_each_step = !world_chance(w, 8);
     p->tick_ns = PLAN_PICK(w, 1000, 100000, 2 * NS_PER_MS);
     p->heartbeat_s = (uint16_t)PLAN_PICK(w, 0, 3, 60);
+    p->n_rests = (unsigned)world_draw(w, 8);
+    p->abrupt = world_chance(w, 10);
     static const char *const SHAPES[SHAPE_COUNT] = {"free", "inline", "threads"};
     failure_describe("%s x%zu, delay %llu, work %u, memory %llu, frames %u, bodies %u, pace %d, "
                      "%u owners, %u traders, %u vandals, %u ops, tick %llu ns, heartbeat %u s",
@@ -193,17 +195,17 @@ static void world_free_broker(struct world *w)
 
 /* ---- Steps ---- */
 
-static void world_step(struct world *w)
+void world_step(struct world *w)
 {
     uint64_t moved = w->net.moved;
     failure_step(++w->step);
-    w->now_ns += world_draw(w, w->plan.tick_ns);
+    w->now_ns += w->resting ? REST_TICK_NS : world_draw(w, w->plan.tick_ns);
     bool alive = false;
     if (world_draw(w, 2) == 0)
         schedule_broker(w);
     else
         alive = actor_step(w->actors[world_draw(w, w->n_actors)]);
-    if (alive || moved != w->net.moved)
+    if (alive || moved != w->net.moved || w->resting)
         w->still = 0;
     else if (++w->still == STILL_STEPS) {
         w->still = STILL_STEPS / 2;
@@ -244,8 +246,7 @@ static void world_print_conns(const struct io *io)
     }
 }
 
-/* Who waits for what: for the look at a hang. */
-static void world_print(const struct world *w)
+void world_print(const struct world *w)
 {
     for (size_t i = 0; i < w->n_actors; i++) {
         const struct actor *a = w->actors[i];
@@ -282,8 +283,7 @@ static void world_print(const struct world *w)
             (unsigned long long)w->n_sealed);
 }
 
-/* Once the broker has let go of every connection that was lost, nothing leaks to one any more. */
-static void world_stop_leaks(struct world *w)
+void world_stop_leaks(struct world *w)
 {
     size_t n_clients = 0;
     size_t n_conns = w->net.n_waiting;
@@ -331,7 +331,7 @@ static void world_run_until_gone(struct world *w, uint64_t steps_max)
     }
 }
 
-static void world_errand(struct world *w, enum chore chore)
+void world_errand(struct world *w, enum chore chore)
 {
     struct actor *janitor = actor_new(w, ROLE_JANITOR);
     janitor->chore = chore;
@@ -389,7 +389,13 @@ static void world_live(struct world *w)
         actor_new(w, ROLE_TRADER);
     for (unsigned i = 0; i < w->plan.n_vandals; i++)
         actor_new(w, ROLE_VANDAL);
-    world_run_until_gone(w, WORK_STEPS);
+    for (unsigned i = 0; i <= w->plan.n_rests; i++) {
+        world_run_until_gone(w, WORK_STEPS / (w->plan.n_rests + 1));
+        /* What a broker that is stopped in the middle of it all has not freed, world_run misses. */
+        if (w->plan.abrupt && i == w->plan.n_rests)
+            return;
+        world_rest(w);
+    }
     w->landing = true;
     w->net.hurry = true;
     if (w->plan.memory_limit != 0)

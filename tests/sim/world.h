@@ -26,6 +26,9 @@
 
 enum { SIDES_MAX = 2, ACTORS_MAX = 12 };
 
+/* How much time a step takes while clients rest: so little that heartbeats are rare. */
+enum { REST_TICK_NS = 20000 };
+
 enum shape { SHAPE_FREE, SHAPE_INLINE, SHAPE_THREADS, SHAPE_COUNT };
 
 /* One I/O thread. */
@@ -55,6 +58,17 @@ struct plan {
     bool check_each_step;
     uint64_t tick_ns; /* how much time a step takes at most */
     uint16_t heartbeat_s;
+    bool abrupt;      /* the broker is stopped while clients work */
+    unsigned n_rests; /* while the clients work; one more comes before they land */
+};
+
+/* What the janitor is there for. */
+enum chore {
+    CHORE_NONE,
+    CHORE_FOUND, /* declare what traders share */
+    CHORE_PURGE, /* make room at once, while others rest */
+    CHORE_DRAIN, /* make room while others still wait for memory */
+    CHORE_CLEAR  /* empty, check and delete everything */
 };
 
 struct actor;
@@ -85,6 +99,7 @@ struct world {
     uint32_t n_conns;
     uint64_t step;
     bool landing;
+    bool resting;           /* clients send and receive and decide nothing */
     unsigned still;         /* steps since a byte moved */
     uint64_t progress_step; /* when something last happened that a client waited for */
 };
@@ -106,6 +121,21 @@ bool world_others_are_gone(const struct world *w, const struct actor *but);
 
 /* Has the broker closed the socket of a client that has not noticed? */
 bool world_has_cut_off(const struct world *w);
+
+/* One thing happens, somewhere. */
+void world_step(struct world *w);
+
+/* Once the broker has let go of every connection that was lost, nothing leaks to one any more. */
+void world_stop_leaks(struct world *w);
+
+/* Sends a janitor. */
+void world_errand(struct world *w, enum chore chore);
+
+/* Lets everything that is under way come to its end, and checks that nobody waits (rest.c). */
+void world_rest(struct world *w);
+
+/* Who waits for what: for the look at a hang. */
+void world_print(const struct world *w);
 
 /* The step functions of the broker, in the shape of the plan (schedule.c). */
 void schedule_broker(struct world *w);
