@@ -27,10 +27,8 @@ enum {
     /* Unfinished contents of one connection, counted in largest messages. */
     ASSEMBLY_MESSAGES_MAX = 4,
 
-    /* What an I/O thread reads into at once, and how many such blocks may be in the core's hands.
-     */
+    /* What an I/O thread reads into at once. */
     READ_BLOCK_BYTES = 128 * 1024,
-    READ_BLOCKS = 4,
     /* Rings between an I/O thread and the core. */
     LINK_RING_BYTES = 1024 * 1024,
 

@@ -375,6 +375,8 @@ bool core_step(struct core *core)
             break;
     core_free_retired(core);
     messages_send_bodies_home(core);
+    more |= core->retry_due;
+    core->retry_due = false;
     more |= *work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
             !list_empty(&core->active_queues) || !list_empty(&core->orders);
     if (observer != NULL)

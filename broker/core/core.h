@@ -21,7 +21,6 @@
 
 #include "base/env.h"
 #include "base/pool.h"
-#include "base/timers.h"
 #include "broker/auth/users.h"
 #include "broker/core/output.h"
 #include "broker/core/route.h"
@@ -100,6 +99,7 @@ struct core {
     struct list dead_queues;    /* deleted queues that are being emptied, by queue.active */
     struct list garbage;        /* purged messages that are being freed */
     bool returned;              /* messages have come back to a queue that may be served */
+    bool retry_due;             /* something lacked memory, and is tried again in the next turn */
     struct pool messages;
     uint64_t message_bytes;
     uint64_t tx_bytes;     /* of these, what open transactions hold */

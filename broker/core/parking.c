@@ -144,7 +144,8 @@ bool parking_holds(const struct channel *ch, const struct in_head *event)
     if (p->why == PARK_NONE && !parking_has_events(p))
         return ch->state == CHANNEL_CLOSING && event->kind == IN_METHOD &&
                ((const struct in_method *)event)->method.id == METHOD_channel_open;
-    return p->why != PARK_MEMORY || !parking_overtakes(ch, event);
+    /* Behind events that found no memory to be moved, nothing overtakes. */
+    return p->why != PARK_MEMORY || p->events.n != 0 || !parking_overtakes(ch, event);
 }
 
 static struct parked_event *parking_copy_method(const struct in_method *ev)
@@ -211,7 +212,8 @@ void parking_keep(struct channel *ch, struct in_head *event)
     struct session *s = ch->session;
     struct in_publish *publish = event->kind == IN_PUBLISH ? (struct in_publish *)event : NULL;
     struct parked_event *e = parking_copy(s, event);
-    if (e == NULL || !parking_push(&ch->parking, e, ch->parking.why == PARK_MEMORY)) {
+    bool for_memory = ch->parking.why == PARK_MEMORY && ch->parking.events.n == 0;
+    if (e == NULL || !parking_push(&ch->parking, e, for_memory)) {
         if (e != NULL)
             parking_free_event(s, e);
         else if (publish != NULL && publish->large != NULL)

@@ -315,7 +315,7 @@ static const struct reply *publish_now(struct channel *ch, struct in_publish *p,
 
 bool publish_waits(const struct channel *ch)
 {
-    return ch->session->core->memory_high && ch->state == CHANNEL_OPEN && !tx_holds_publishes(ch);
+    return ch->session->core->memory_high && ch->state == CHANNEL_OPEN && !tx_has_begun(ch);
 }
 
 const struct reply *publish(struct channel *ch, struct in_publish *p, struct fault *f)

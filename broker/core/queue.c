@@ -72,6 +72,18 @@ enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
     return OK;
 }
 
+/* What others can see of a deleted queue: its consumers, and its bindings, with which an
+ * auto-delete exchange may go. */
+static bool queue_detach_some(struct queue *q, unsigned *work)
+{
+    for (struct list *node; *work != 0 && (node = list_first(&q->consumers)) != NULL; --*work) {
+        struct consumer *c = CONTAINER_OF(node, struct consumer, in_queue);
+        consumer_notify_cancel(c);
+        consumer_cancel(c);
+    }
+    return list_empty(&q->consumers) && binding_remove_some(q, work);
+}
+
 void queue_delete(struct queue *q)
 {
     ASSERT(!q->deleted);
@@ -83,6 +95,7 @@ void queue_delete(struct queue *q)
     pacing_let_go(q);
     list_remove(&q->active);
     list_push_back(&q->core->dead_queues, &q->active);
+    (void)queue_detach_some(q, &q->core->work);
 }
 
 static bool queue_drop_some(struct core *core, struct fifo *ready, struct queue_returned *returned,
@@ -102,13 +115,7 @@ static bool queue_drop_some(struct core *core, struct fifo *ready, struct queue_
 
 bool queue_empty_some(struct queue *q, unsigned *work)
 {
-    for (struct list *node; *work != 0 && (node = list_first(&q->consumers)) != NULL; --*work) {
-        struct consumer *c = CONTAINER_OF(node, struct consumer, in_queue);
-        consumer_notify_cancel(c);
-        consumer_cancel(c);
-    }
-    /* Bindings before messages: an auto-delete exchange should not outlive its queue for long. */
-    if (!list_empty(&q->consumers) || !binding_remove_some(q, work) || !hold_forget_some(q, work) ||
+    if (!queue_detach_some(q, work) || !hold_forget_some(q, work) ||
         !queue_drop_some(q->core, &q->ready, q->returned, &q->n_returned, work))
         return false;
     list_remove(&q->active);
@@ -213,6 +220,19 @@ static struct message *queue_peek(const struct queue *q, uint64_t *seq, bool *re
     return *(struct message **)fifo_front(&q->ready);
 }
 
+/* Gives memory back as the heap empties. */
+static void queue_returned_shrink(struct queue *q)
+{
+    if (q->returned_capacity < 64 || q->n_returned > q->returned_capacity / 4)
+        return;
+    size_t capacity = q->returned_capacity / 2;
+    struct queue_returned *r = realloc(q->returned, capacity * sizeof(*r));
+    if (r == NULL)
+        return;
+    q->returned = r;
+    q->returned_capacity = capacity;
+}
+
 /* Forgets what queue_peek showed. */
 static void queue_skip(struct queue *q)
 {
@@ -221,8 +241,10 @@ static void queue_skip(struct queue *q)
     if (q->n_returned == 0) {
         fifo_pop(&q->ready);
         q->first_seq++;
-    } else if (--q->n_returned != 0) {
-        queue_returned_sift_down(q, q->returned[q->n_returned]);
+    } else {
+        if (--q->n_returned != 0)
+            queue_returned_sift_down(q, q->returned[q->n_returned]);
+        queue_returned_shrink(q);
     }
     if (!list_empty(&q->throttled))
         pacing_taken(q);
@@ -303,9 +325,11 @@ bool queue_dispatch(struct queue *q, unsigned *work)
 
 bool queue_rest(struct queue *q)
 {
-    if (!list_empty(&q->holds) || !queue_dispatch(q, &q->core->work))
+    if (!list_empty(&q->holds))
         return false;
-    if (!q->deleted)
+    /* As much as the turn can do. A consumer may keep up with all that comes in, and would have
+     * whoever asks wait for ever. */
+    if (queue_dispatch(q, &q->core->work) && !q->deleted)
         list_remove(&q->active);
     return true;
 }

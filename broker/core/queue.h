@@ -87,8 +87,8 @@ struct queue {
 MUST_USE enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
                             const struct amqp_queue_declare *m, struct session *owner);
 
-/* Detaches it from name, consumers and owner at once; the rest goes in slices (queue_empty_some).
- */
+/* Detaches it from name and owner at once, from consumers and bindings as far as the turn's work
+ * reaches; the rest goes in slices (queue_empty_some). */
 void queue_delete(struct queue *q);
 
 /* Drops messages and bindings of a deleted queue, counting `*work` down. True when it has been
@@ -120,9 +120,8 @@ MUST_USE enum err queue_purge(struct queue *q, size_t *n);
 /* Frees messages that were purged, counting `*work` down. True when none is left. */
 bool garbage_free_some(struct core *core, unsigned *work);
 
-/* Hands out what consumers may take now, so that who looks at the messages next sees what is left.
- * False when that must wait for a later turn: the queue is held, or the turn has no work or room
- * left. */
+/* Hands out what consumers may take now, as far as the turn's work reaches, so that who looks at
+ * the messages next sees what is left. False when the queue is held, and who asks must wait. */
 MUST_USE bool queue_rest(struct queue *q);
 
 /* Messages and consumers may meet: has queue_dispatch called from the core's turn. */

@@ -240,9 +240,10 @@ bool session_teardown_some(struct session *s, unsigned *work)
 {
     if (!session_release_channels(s, work))
         return false;
-    for (struct list *node; (node = list_first(&s->exclusive_queues)) != NULL; --*work) {
+    for (struct list *node; (node = list_first(&s->exclusive_queues)) != NULL;) {
         if (*work == 0)
             return false;
+        --*work; /* before the rest: it may use up what is left */
         queue_delete(CONTAINER_OF(node, struct queue, in_owner));
     }
     list_remove(&s->in_teardowns);
@@ -336,7 +337,6 @@ static void session_method_faulted(struct channel *ch, const struct method *m)
 {
     if (m->id == METHOD_channel_close_ok) {
         parking_retire(ch); /* `m` may be gone with it */
-        ;
     } else if (m->id == METHOD_channel_close) {
         struct method ok = {.id = METHOD_channel_close_ok};
         replies_method(ch, &ok, 0);

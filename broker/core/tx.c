@@ -81,6 +81,7 @@ const struct reply *tx_publish(struct channel *ch, struct message *m, struct que
     for (size_t i = 0; i < n; i++)
         held->queues[i] = queues[i]->id;
     *place = held;
+    core->message_bytes += size;
     tx->durable |= publish_is_durable(m, queues, n);
     return NULL;
 }
@@ -99,9 +100,9 @@ const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enu
     return NULL;
 }
 
-bool tx_holds_publishes(const struct channel *ch)
+bool tx_has_begun(const struct channel *ch)
 {
-    return ch->tx != NULL && ch->tx->publishes.n != 0;
+    return ch->tx != NULL && ch->tx->publishes.n + ch->tx->settlements.n != 0;
 }
 
 size_t tx_n_held(const struct channel *ch)
@@ -113,6 +114,7 @@ static void tx_drop_publish(struct channel *ch)
 {
     struct tx_publish *held = *(struct tx_publish **)fifo_front(&ch->tx->publishes);
     fifo_pop(&ch->tx->publishes);
+    ch->session->core->message_bytes -= sizeof(*held) + held->n * sizeof(held->queues[0]);
     message_unref(ch->session->core, held->message);
     free(held);
     ch->tx->at = 0;

@@ -9,8 +9,8 @@
  * in slices while the channel is parked, and commit-ok waits for the store.
  *
  * Bound: TX_BYTES_MAX of messages and entries per transaction; while the memory limit is passed, a
- * TX_SHARE of it for all together. The first publish of a transaction waits for memory like any
- * other, later ones do not: what a transaction holds only its end can clear.
+ * TX_SHARE of it for all together. A publish that begins a transaction waits for memory like any
+ * other, one in it does not: what a transaction holds only its end can clear.
  *
  * Thread: core.   Allocates: tx_select, tx_publish, tx_settle.
  */
@@ -33,8 +33,8 @@ const struct reply *tx_publish(struct channel *ch, struct message *m /* taken */
 const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enum settle how,
                               struct fault *f);
 
-/* Are publishes held, so that only the end of the transaction gives their memory back? */
-bool tx_holds_publishes(const struct channel *ch);
+/* Is anything held, so that only the end of the transaction gives memory back? */
+bool tx_has_begun(const struct channel *ch);
 
 /* Settlements that are held; 0 on a channel that is not transactional. */
 size_t tx_n_held(const struct channel *ch);

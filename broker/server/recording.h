@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+// clang-format off
 /* broker/server/recording.h — a core's life as bytes: everything that its turns depend on.
  *
  *     recording = magic, record...
- *     magic     = "WHIPREC" and the number of this format, '1'
+ *     magic     = "WHIPREC" and the number of this format, which any change to it raises
  *     record    = size of the payload (u32), CRC-32C of the payload (u32), payload
  *     payload   = kind (octet, enum recording_kind), then
  *       RECORDING_HEAD    version of Whippet, product version, virtual host (longstr each);
  *                         frame_max (u32), channel_max, heartbeat (u16), largest message, memory
  *                         limit (u64), work of a turn, pacing, links (u32); hash seed (u64),
  *                         secret of generated names (16 octets); users (u32), each with name
- * (longstr), salt, digest, loopback only (octet) RECORDING_INPUT   link (u32), events up to the end
- * of the record RECORDING_TURN    time (u64), durable and filling batch (u64), shutdown (octet),
- * then for each link how far its out-ring is released (u64) RECORDING_DONE    digest of the turn
- * (u64) event     = kind (octet, enum in_kind), connection's index and generation (u32), channel
+ *                         (longstr), salt, digest, loopback only (octet)
+ *       RECORDING_INPUT   link (u32), events up to the end of the record
+ *       RECORDING_TURN    time (u64), durable and filling batch (u64), shutdown (octet), then for
+ *                         each link how far its out-ring is released (u64)
+ *       RECORDING_DONE    digest of the turn (u64)
+ *     event     = kind (octet, enum in_kind), connection's index and generation (u32), channel
  *                 (u16), then
  *       IN_OPENED         loopback (octet)
  *       IN_METHOD         payload of the method frame (longstr)
@@ -38,6 +41,7 @@
  *
  * Thread: core for writing, any for reading.   Allocates: the growing of `out`.
  */
+// clang-format on
 #ifndef BROKER_SERVER_RECORDING_H
 #define BROKER_SERVER_RECORDING_H
 

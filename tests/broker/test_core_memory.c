@@ -136,5 +136,30 @@ SWEEP(a_transaction_without_memory, "tx")
 SWEEP(waiting_replies_without_memory, "waiting replies")
 SWEEP(parking_without_memory, "parked")
 
+/* A core at rest has nothing left to do: what lacked memory is tried again before. */
+START_TEST(the_end_of_a_session_is_tried_again)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    struct client *d = fixture_connect(fx);
+    say(d, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < 3; i++)
+        say(d, "1 basic_publish routing_key=q | x");
+    for (int i = 0; i < 3; i++)
+        say(c, "1 basic_get queue=q");
+    put_closed(c);
+    memory_fail_once(0);
+    bool more = fixture_step(fx);
+    ck_assert(memory_failed);
+    memory_heal();
+    while (more)
+        more = fixture_step(fx);
+    ck_assert(!c->open);
+    ck_assert_uint_eq(queue_n_ready(fixture_queue(fx, "q")), 3);
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("core_memory", topology_without_memory, publishing_without_memory, consuming_without_memory,
-      a_transaction_without_memory, waiting_replies_without_memory, parking_without_memory)
+      a_transaction_without_memory, waiting_replies_without_memory, parking_without_memory,
+      the_end_of_a_session_is_tried_again)

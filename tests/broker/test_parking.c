@@ -158,6 +158,24 @@ START_TEST(a_transaction_that_has_begun_does_not_wait_for_memory)
 }
 END_TEST
 
+/* Acknowledgements in a transaction clear memory at its commit: it must get there. */
+START_TEST(a_transaction_with_acks_has_begun)
+{
+    struct client *p;
+    struct client *c;
+    struct fixture *fx = fill(&p, &c);
+    say(c, "1 tx_select");
+    forget(c);
+    put(c, "1 basic_ack delivery_tag=5 multiple");
+    put(c, "1 basic_publish routing_key=none | x");
+    put(c, "1 tx_commit");
+    fixture_run(fx);
+    ck_assert_uint_gt(n_heard(c), 1);
+    ck_assert_str_eq(line_heard(c, 0), "1 tx_commit_ok");
+    fixture_free(fx);
+}
+END_TEST
+
 /* The same when the limit is reached again in the middle of what had waited for it. */
 START_TEST(a_transaction_that_waited_goes_on_to_its_end)
 {
@@ -371,9 +389,9 @@ END_TEST
 SUITE("parking", publishers_wait_for_memory_and_are_confirmed_later,
       a_cancel_does_not_overtake_its_own_consume, what_clears_memory_overtakes_what_waits_for_it,
       in_a_transaction_nothing_is_overtaken, a_transaction_that_has_begun_does_not_wait_for_memory,
-      a_transaction_that_waited_goes_on_to_its_end, open_transactions_have_a_share_of_memory,
-      a_flood_is_paused_and_resumed, large_bodies_wait_too_and_come_home,
-      what_a_lost_connection_left_parked_is_freed, what_waits_for_a_job_keeps_its_order,
-      a_channel_may_be_opened_behind_its_close,
+      a_transaction_with_acks_has_begun, a_transaction_that_waited_goes_on_to_its_end,
+      open_transactions_have_a_share_of_memory, a_flood_is_paused_and_resumed,
+      large_bodies_wait_too_and_come_home, what_a_lost_connection_left_parked_is_freed,
+      what_waits_for_a_job_keeps_its_order, a_channel_may_be_opened_behind_its_close,
       a_channel_may_be_opened_behind_a_close_ok_that_waits,
       what_is_not_an_open_behind_close_ok_is_a_fault)

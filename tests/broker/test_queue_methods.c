@@ -113,6 +113,56 @@ START_TEST(durable_changes_are_answered_when_they_are_durable)
 }
 END_TEST
 
+/* A consumer that is always ready, and as much for it as it takes: who asks is answered all the
+ * same, with how it stands. */
+START_TEST(a_busy_queue_answers)
+{
+    begin();
+    struct client *d = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < 5000; i++)
+        put(d, "1 basic_publish routing_key=q | x");
+    fixture_run(fx);
+    fx->core->options.turn_work = 64;
+    put(c, "1 basic_consume queue=q consumer_tag=t no_ack no_wait");
+    put(d, "1 queue_declare queue=q passive");
+    put(d, "1 queue_purge queue=q");
+    for (int i = 0; i < 200 && n_heard(d) < 2; i++) {
+        for (int k = 0; k < 64; k++)
+            put(c, "1 basic_publish routing_key=q | x");
+        fixture_step(fx);
+        forget(c);
+    }
+    ck_assert_uint_eq(n_heard(d), 2);
+    fixture_drop(fx);
+}
+END_TEST
+
+/* In one read: what hung on the queue is gone for the next method. */
+START_TEST(a_delete_is_felt_by_the_next_method)
+{
+    begin();
+    say(c, "1 queue_declare queue=q no_wait");
+    say(c, "1 exchange_declare exchange=x type=fanout no_wait");
+    say(c, "1 exchange_declare exchange=y type=fanout auto_delete no_wait");
+    say(c, "1 queue_bind queue=q exchange=x no_wait");
+    say(c, "1 queue_bind queue=q exchange=y no_wait");
+    say(c, "1 basic_consume queue=q consumer_tag=t no_wait");
+    put(c, "1 queue_delete queue=q");
+    put(c, "1 queue_declare queue=q");
+    put(c, "1 basic_consume queue=q consumer_tag=t");
+    put(c, "1 exchange_delete exchange=x if_unused");
+    put(c, "1 exchange_declare exchange=y passive");
+    fixture_run(fx);
+    heard(c, "1 basic_cancel consumer_tag=t no_wait", "1 queue_delete_ok",
+          "1 queue_declare_ok queue=q", "1 basic_consume_ok consumer_tag=t", "1 exchange_delete_ok",
+          "1 channel_close reply_code=404 reply_text=NOT_FOUND - no exchange 'y' in vhost '/' "
+          "class_id=40 method_id=10");
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("queue_methods", a_queue_without_a_name_gets_one, a_declare_must_mean_the_queue_that_is_there,
       reserved_names_are_refused, a_delete_may_ask_for_unused_and_empty,
-      deleting_what_is_not_there_is_fine, durable_changes_are_answered_when_they_are_durable)
+      deleting_what_is_not_there_is_fine, durable_changes_are_answered_when_they_are_durable,
+      a_busy_queue_answers, a_delete_is_felt_by_the_next_method)
