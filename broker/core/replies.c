@@ -246,7 +246,8 @@ void replies_content(struct channel *ch, struct span prefix, struct span suffix,
 
 void replies_confirm(struct channel *ch, uint64_t tag, bool ack, uint64_t batch)
 {
-    if (replies_refused(ch))
+    /* After some were dropped another would confirm them too, for it is cumulative. */
+    if (replies_refused(ch) || ch->replies.confirms_dropped)
         return;
     uint8_t kind = ack ? REPLY_IS_ACK : REPLY_IS_NACK;
     struct deque *list = &ch->replies.list;
@@ -271,6 +272,7 @@ void replies_drop_confirms(struct channel *ch)
             *(struct waiting_reply *)deque_at(list, kept++) = *w;
     }
     deque_cut(list, kept);
+    ch->replies.confirms_dropped = true;
     replies_place(ch);
 }
 

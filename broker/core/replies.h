@@ -36,6 +36,7 @@ struct replies {
     struct list in_flush; /* while the list is not empty: by its first reply, in core.replying, or
                              with the others that wait for the same batch */
     size_t n_contents;    /* of the list: deliveries wait behind these, for tags go in order */
+    bool confirms_dropped;
 };
 
 void replies_init(struct replies *r);
@@ -56,7 +57,7 @@ void replies_content(struct channel *ch, struct span prefix, struct span suffix,
 /* basic.ack or basic.nack for publish number `tag`, which is the one after the last. */
 void replies_confirm(struct channel *ch, uint64_t tag, bool ack, uint64_t batch);
 
-/* Forgets the confirms that have not gone out: the channel is closing. */
+/* Forgets the confirms that have not gone out, and all to come: the channel is closing. */
 void replies_drop_confirms(struct channel *ch);
 
 /* Forgets everything: nobody is there to read it. */

@@ -257,6 +257,28 @@ START_TEST(a_closed_channel_confirms_nothing_more)
 }
 END_TEST
 
+/* A later confirm would be cumulative, and so speak for what was dropped and is not durable. */
+START_TEST(no_confirm_follows_those_that_were_dropped)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    struct session *s = CONTAINER_OF(list_first(&fx->core->sessions), struct session, in_core);
+    say(c, "1 queue_declare queue=q durable");
+    say(c, "1 confirm_select");
+    forget(c);
+    fx->store_held = true;
+    c->properties = PERSISTENT;
+    say(c, "1 basic_publish routing_key=q | waits");
+    heard_nothing(c);
+    c->properties = SPAN_LIT("\0\0");
+    replies_drop_confirms(session_channel(s, 1));
+    say(c, "1 basic_publish routing_key=q | need not wait");
+    say(c, "1 basic_publish routing_key=q | nor this one");
+    heard_nothing(c);
+    fixture_free(fx);
+}
+END_TEST
+
 START_TEST(replies_of_a_lost_connection_are_forgotten)
 {
     struct fixture *fx = fixture_new(0);
@@ -280,4 +302,4 @@ SUITE("replies", a_reply_waits_for_its_batch_and_everything_behind_it_waits_too,
       a_confirm_does_not_join_one_of_an_earlier_batch, a_full_ring_delays_and_loses_nothing,
       after_a_full_ring_the_core_goes_on_by_itself, deliveries_wait_behind_a_get_ok,
       each_batch_frees_its_own_channels, a_closed_channel_confirms_nothing_more,
-      replies_of_a_lost_connection_are_forgotten)
+      no_confirm_follows_those_that_were_dropped, replies_of_a_lost_connection_are_forgotten)
