@@ -142,8 +142,9 @@ static void conn_beat(struct conn *c, uint64_t now_ns)
     uint64_t interval = conn_heartbeat_ns(c);
     if (interval == 0 || c->state != CONN_OPEN)
         return;
-    /* A connection that we do not read cannot show that it lives. */
-    bool unread = c->paused || !c->reading;
+    /* A connection that we do not read cannot show that it lives; one that waits for its turn, or
+     * for room in the link, has shown it. */
+    bool unread = c->paused || !c->reading || list_linked(&c->in_ready);
     if (unread)
         c->read_ns = now_ns;
     if (now_ns - c->read_ns > interval * 2 + interval / 2) {

@@ -160,8 +160,34 @@ START_TEST(heartbeats_go_out_when_nothing_else_does_and_silence_ends)
 }
 END_TEST
 
-SUITE("conn", output_comes_before_the_end, a_refused_peer_hears_nothing_for_a_while,
-      a_paused_connection_is_not_read_until_it_is_resumed,
+/* What it has sent waits for room in the link, for longer than its silence might last. */
+START_TEST(who_waits_for_the_core_is_not_silent)
+{
+    enum { METHODS = 20000 };
+    struct net *n = net_new();
+    struct slot_id conn = net_open_tuned(n, 4096); /* heartbeat 10 s */
+    struct buf b;
+    buf_init(&b);
+    struct method m = {.id = METHOD_basic_qos};
+    for (int i = 0; i < METHODS; i++)
+        wire_put_method(&b, 1, &m);
+    net_order(n, conn, ORDER_OPEN);
+    net_send(n, buf_span(&b));
+    for (int i = 0; i < 100; i++) {
+        n->now_ns += 1000000000;
+        net_turn(n);
+    }
+    for (int i = 0; i < METHODS; i++) {
+        ck_assert_uint_eq(net_event(n)->kind, IN_METHOD);
+        net_done(n);
+    }
+    buf_fini(&b);
+    net_free(n);
+}
+END_TEST
+
+SUITE("conn", who_waits_for_the_core_is_not_silent, output_comes_before_the_end,
+      a_refused_peer_hears_nothing_for_a_while, a_paused_connection_is_not_read_until_it_is_resumed,
       a_throttled_connection_is_read_when_it_is_let_go_or_by_itself,
       who_goes_while_it_is_throttled_is_read_to_the_end,
       a_pause_ends_throttling_and_drops_who_is_gone,
