@@ -67,6 +67,15 @@ static size_t owner_n_exchanges(const struct chan *ch)
 
 /* ---- Declaring ---- */
 
+/* Has no queue had its name since? */
+static bool owner_is_latest(const struct model *m, size_t at)
+{
+    for (size_t i = at + 1; i < m->queues.n; i++)
+        if (strcmp(model_queue_at(m, i)->name, model_queue_at(m, at)->name) == 0)
+            return false;
+    return true;
+}
+
 /* The name of a queue that is surely deleted, to be used again; "" when there is none. */
 static const char *owner_old_name(const struct chan *ch)
 {
@@ -75,7 +84,7 @@ static const char *owner_old_name(const struct chan *ch)
         const struct model_queue *q = model_queue_at(m, i);
         bool gone = q->owner == ch->uid && !q->live && q->end_cmd != 0 &&
                     q->end_cmd <= ch->executed && !q->server_named;
-        if (gone && model_find_queue(m, q->name) == NULL)
+        if (gone && owner_is_latest(m, i))
             return q->name;
     }
     return "";
