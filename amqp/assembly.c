@@ -29,7 +29,7 @@ void assembly_free(struct assembly *a)
 }
 
 enum err assembly_header(struct assembly *a, struct span header, uint64_t body_size,
-                         uint64_t body_size_max, uint32_t home)
+                         uint64_t body_size_max, uint32_t home, bool crowded)
 {
     ASSERT(!a->has_header);
     if (buf_append(&a->bytes, header) != OK)
@@ -41,7 +41,7 @@ enum err assembly_header(struct assembly *a, struct span header, uint64_t body_s
     a->kept = body_size <= body_size_max;
     if (!a->kept || body_size <= BODY_INLINE_MAX)
         return OK;
-    a->large = body_new(body_size, home);
+    a->large = body_new(crowded ? BODY_FIRST_BYTES_CROWDED : body_size, home);
     return a->large == NULL ? ERR_NOMEM : OK;
 }
 

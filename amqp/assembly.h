@@ -31,9 +31,10 @@ struct assembly {
 struct assembly *assembly_new(uint16_t channel, struct span payload);
 void assembly_free(struct assembly *a);
 
-/* Takes the header frame. ERR_NOMEM. */
+/* Takes the header frame. `crowded`: others are under way, a large body begins with little memory.
+ * ERR_NOMEM. */
 MUST_USE enum err assembly_header(struct assembly *a, struct span header, uint64_t body_size,
-                                  uint64_t body_size_max, uint32_t home);
+                                  uint64_t body_size_max, uint32_t home, bool crowded);
 
 /* Copies body bytes, at most body_left of them. ERR_NOMEM. */
 MUST_USE enum err assembly_body(struct assembly *a, struct span bytes);

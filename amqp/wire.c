@@ -187,7 +187,8 @@ static enum wire_got wire_content_header(struct wire *w, struct assembly *a,
     if (!wire_has_room(w, frame->payload.size, ev))
         return wire_fault(w, ev, METHOD_NONE);
     w->assembled_bytes += frame->payload.size;
-    if (assembly_header(a, frame->payload, h.body_size, w->body_size_max, w->home) != OK)
+    if (assembly_header(a, frame->payload, h.body_size, w->body_size_max, w->home,
+                        w->assemblies.n > 1) != OK)
         return wire_out_of_memory(w, ev);
     return h.body_size == 0 ? wire_finish(w, a, ev) : WIRE_MORE;
 }

@@ -22,6 +22,9 @@ enum {
     BODY_INLINE_MAX = 16 * 1024,
     /* A larger body's buffer starts at this size and doubles as its bytes arrive. */
     BODY_FIRST_BYTES = 64 * 1024,
+    /* The same for all but the first of a connection's unfinished contents: on thousands of
+     * channels it would be much for what one octet announces. */
+    BODY_FIRST_BYTES_CROWDED = 512,
     /* The protocol's ceiling for a body as RabbitMQ sets it. */
     BODY_SIZE_CEILING = 512 * 1024 * 1024,
     /* Unfinished contents of one connection, counted in largest messages. */

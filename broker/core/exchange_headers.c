@@ -111,7 +111,8 @@ static bool headers_value_eq(const struct field *argument, const struct field *h
     return field_eq(&a, &h);
 }
 
-static bool headers_match(const struct binding *b, const struct sorted_table *headers)
+static bool headers_match(const struct binding *b, const struct sorted_table *headers,
+                          struct route *r)
 {
     const struct headers_mode *mode = b->index_node;
     struct span rest = b->arguments;
@@ -119,6 +120,7 @@ static bool headers_match(const struct binding *b, const struct sorted_table *he
     struct span last = SPAN_NONE;
     size_t nth = 0; /* arguments are in order of name: how many of this name came before */
     for (bool first = true; table_next(&rest, &argument); first = false) {
+        r->looks++;
         nth = !first && span_eq(last, argument.name) ? nth + 1 : 0;
         last = argument.name;
         if (mode->with_x ? span_eq(argument.name, X_MATCH)
@@ -134,20 +136,17 @@ static bool headers_match(const struct binding *b, const struct sorted_table *he
 
 static void headers_route(const struct exchange *x, const struct routed_message *m, struct route *r)
 {
-    struct sorted_table headers;
     if (list_empty(&x->bindings))
         return;
-    if (sorted_table_init(&headers, m->headers) != OK) {
-        r->failed = true;
+    const struct sorted_table *headers = route_headers(r, m);
+    if (headers == NULL)
         return;
-    }
     r->looks += x->n_bindings * ROUTE_LOOKS_PER_STEP;
     LIST_EACH(&x->bindings, it) {
         const struct binding *b = CONTAINER_OF(it, struct binding, in_source);
-        if (headers_match(b, &headers))
+        if (headers_match(b, headers, r))
             route_add(r, b);
     }
-    sorted_table_fini(&headers);
 }
 
 const struct exchange_type exchange_type_headers = {

@@ -243,7 +243,7 @@ const struct reply *on_queue_delete(struct channel *ch, const struct method *m, 
         return fault_set(f, REPLY_PRECONDITION_FAILED, QUEUE_TEXT " in use", QUEUE_TEXT_ARGS(q));
     size_t n = queue_n_ready(q);
     uint64_t batch = core_record(ch->session->core, q->durable);
+    queue_deleted(ch, d->no_wait, n, batch); /* before basic.cancel for its consumers */
     queue_delete(q);
-    queue_deleted(ch, d->no_wait, n, batch);
     return NULL;
 }

@@ -57,6 +57,19 @@ static void route_add_exchange(struct route *r, struct exchange *x)
     r->pending[r->n_pending++] = x;
 }
 
+const struct sorted_table *route_headers(struct route *r, const struct routed_message *m)
+{
+    if (r->sorted)
+        return &r->headers;
+    if (sorted_table_init(&r->headers, m->headers) != OK) {
+        r->failed = true;
+        return NULL;
+    }
+    r->sorted = true;
+    r->looks += r->headers.n;
+    return &r->headers;
+}
+
 void route_add(struct route *r, const struct binding *b)
 {
     r->looks++;
@@ -108,4 +121,7 @@ void route_find(struct route *r, struct exchange *x, const struct routed_message
     route_add_exchange(r, x);
     for (size_t i = 0; i < r->n_pending; i++)
         route_ask(r, r->pending[i], keys, n_keys);
+    if (r->sorted)
+        sorted_table_fini(&r->headers);
+    r->sorted = false;
 }

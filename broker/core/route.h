@@ -19,6 +19,7 @@
 #define BROKER_CORE_ROUTE_H
 
 #include "broker/core/binding.h"
+#include "broker/core/sorted_table.h"
 
 struct routed_message {
     struct span key;
@@ -39,6 +40,8 @@ struct route {
     bool matched;    /* some binding of the exchange being asked leads to something alive */
     bool by_headers; /* some exchange on the way looked at the headers */
     bool failed;     /* memory ran out: the set is not complete */
+    bool sorted;     /* `headers` is made */
+    struct sorted_table headers; /* of the message at hand */
 };
 
 void route_init(struct route *r);
@@ -48,6 +51,10 @@ void route_fini(struct route *r);
  * key and those of CC and BCC, with the same headers each. */
 void route_find(struct route *r, struct exchange *x, const struct routed_message *keys,
                 size_t n_keys);
+
+/* For exchange types: the message's headers by name, sorted once however many exchanges ask. NULL
+ * when memory is out, and then the route has failed. */
+const struct sorted_table *route_headers(struct route *r, const struct routed_message *m);
 
 /* For exchange types: the destination of `b` is one of them. */
 void route_add(struct route *r, const struct binding *b);

@@ -133,11 +133,16 @@ void io_read(struct io *io)
     list_splice_back(&now, &io->ready);
     for (struct list *node; (node = list_pop_front(&now)) != NULL;) {
         struct conn *c = CONTAINER_OF(node, struct conn, in_ready);
+        uint64_t before = link->in.w_at;
         if (conn_read(c))
             continue;
+        /* No room: the others would find none either. Who took the last of it has had its turn. */
         list_remove(&c->in_ready);
-        list_push_front(&now, &c->in_ready);
-        break; /* no room: the others would find none either */
+        if (link->in.w_at == before)
+            list_push_front(&now, &c->in_ready);
+        else
+            list_push_back(&io->ready, &c->in_ready);
+        break;
     }
     /* Those that had no turn go first next time: a few busy peers may not keep the rest waiting. */
     list_splice_back(&now, &io->ready);

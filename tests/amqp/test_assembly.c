@@ -15,7 +15,8 @@ static struct assembly *begin(uint64_t body_size, uint64_t body_size_max)
         body[i] = (uint8_t)(i * 7);
     struct assembly *a = assembly_new(5, SPAN_LIT("method"));
     ck_assert_ptr_nonnull(a);
-    ck_assert_int_eq(assembly_header(a, SPAN_LIT("the header"), body_size, body_size_max, 3), OK);
+    ck_assert_int_eq(assembly_header(a, SPAN_LIT("the header"), body_size, body_size_max, 3, false),
+                     OK);
     return a;
 }
 
@@ -25,6 +26,20 @@ static void feed(struct assembly *a, size_t size, size_t step)
         ck_assert_int_eq(assembly_body(a, span_of(body + at, step < size - at ? step : size - at)),
                          OK);
 }
+
+/* What one octet announces costs little where there may be thousands of it. */
+START_TEST(a_large_body_among_others_begins_small)
+{
+    size_t size = 2 * BODY_FIRST_BYTES + 11;
+    struct assembly *a = assembly_new(5, SPAN_LIT("method"));
+    ck_assert_ptr_nonnull(a);
+    ck_assert_int_eq(assembly_header(a, SPAN_LIT("the header"), size, 1 << 28, 3, true), OK);
+    ck_assert_uint_eq(a->large->capacity, BODY_FIRST_BYTES_CROWDED);
+    feed(a, size, 1000);
+    ck_assert(span_eq(span_of(a->large->bytes, a->large->size), span_of(body, size)));
+    assembly_free(a);
+}
+END_TEST
 
 START_TEST(a_small_body_lies_beside_its_method)
 {
@@ -100,5 +115,6 @@ START_TEST(a_body_over_the_limit_is_counted_and_not_kept)
 }
 END_TEST
 
-SUITE("assembly", a_small_body_lies_beside_its_method, a_large_body_has_its_own_memory,
-      a_large_body_may_be_put_into_its_memory, a_body_over_the_limit_is_counted_and_not_kept)
+SUITE("assembly", a_small_body_lies_beside_its_method, a_large_body_among_others_begins_small,
+      a_large_body_has_its_own_memory, a_large_body_may_be_put_into_its_memory,
+      a_body_over_the_limit_is_counted_and_not_kept)

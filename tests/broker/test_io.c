@@ -139,7 +139,52 @@ START_TEST(a_silent_peer_is_dropped_at_the_handshake_deadline)
 }
 END_TEST
 
+/* Fills the socket of the client at hand with methods. */
+static void send_what_fits(struct net *n, struct span methods)
+{
+    while (send(n->fd, methods.at, methods.size, MSG_NOSIGNAL) == (ssize_t)methods.size)
+        continue;
+}
+
+/* A core that frees little room in a turn: two peers that flood have their share of it. */
+START_TEST(a_flood_leaves_room_for_others)
+{
+    struct net *n = net_new();
+    struct buf methods;
+    struct method m = {.id = METHOD_basic_qos};
+    size_t taken[2] = {0, 0};
+    int fds[2] = {n->fd, net_connect((uint16_t)strtoul(strchr(n->address, ':') + 1, NULL, 10))};
+    uint32_t first = net_open(n).index;
+    n->fd = fds[1];
+    net_open(n);
+    buf_init(&methods);
+    wire_put_method(&methods, 1, &m); /* small: a part of one leaves no trace in the count */
+    for (unsigned round = 0; round < 3000; round++) {
+        for (int i = 0; round % 16 == 0 && i < 2; i++) {
+            n->fd = fds[i];
+            send_what_fits(n, buf_span(&methods));
+        }
+        net_turn(n);
+        size_t size;
+        ring_see_published(&n->link.in);
+        for (unsigned i = 0; i < 100; i++) {
+            struct in_head *head = ring_peek(&n->link.in, &size);
+            if (head == NULL)
+                break;
+            taken[head->conn.index != first]++;
+            ring_skip(&n->link.in);
+        }
+        ring_release(&n->link.in);
+    }
+    ck_assert_uint_ge(taken[0], 100000);
+    ck_assert_uint_ge(taken[1], 100000);
+    close(fds[0]);
+    buf_fini(&methods);
+    net_free(n);
+}
+END_TEST
+
 SUITE("io", a_method_goes_in_and_frames_come_out, a_wrong_protocol_is_answered_and_ended,
       a_connection_lives_until_the_core_has_released_it,
-      the_largest_publishes_come_through_a_filled_ring,
+      the_largest_publishes_come_through_a_filled_ring, a_flood_leaves_room_for_others,
       a_silent_peer_is_dropped_at_the_handshake_deadline)

@@ -154,7 +154,7 @@ START_TEST(a_delete_is_felt_by_the_next_method)
     put(c, "1 exchange_delete exchange=x if_unused");
     put(c, "1 exchange_declare exchange=y passive");
     fixture_run(fx);
-    heard(c, "1 basic_cancel consumer_tag=t no_wait", "1 queue_delete_ok",
+    heard(c, "1 queue_delete_ok", "1 basic_cancel consumer_tag=t no_wait",
           "1 queue_declare_ok queue=q", "1 basic_consume_ok consumer_tag=t", "1 exchange_delete_ok",
           "1 channel_close reply_code=404 reply_text=NOT_FOUND - no exchange 'y' in vhost '/' "
           "class_id=40 method_id=10");
