@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* base/limits.h — every bound on what others make us hold, with its reason.
  *
- * What grows with input and is not listed here is charged to the memory limit of the broker.
+ * Messages, and their places in queues and channels, are charged to the memory limit of the broker
+ * instead. What is neither is in docs/known-issues.md.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
