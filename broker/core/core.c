@@ -327,6 +327,18 @@ static void core_close_sessions(struct core *core)
     }
 }
 
+/* Each session once: the full ring of one link does not hold up the others. */
+static void core_give_orders(struct core *core)
+{
+    struct list now;
+    list_init(&now);
+    list_splice_back(&now, &core->orders);
+    for (struct list *node; (node = list_pop_front(&now)) != NULL;) {
+        if (!session_flush_orders(CONTAINER_OF(node, struct session, in_orders)))
+            list_push_back(&core->orders, node);
+    }
+}
+
 static void core_publish_links(struct core *core)
 {
     for (size_t i = 0; i < core->n_links; i++) {
@@ -370,9 +382,7 @@ bool core_step(struct core *core)
     more |= replies_run(core, work);
     /* What was freed since core_run_memory may be what publishers wait for. */
     more |= !list_empty(&core->memory_parked) && !core_memory_is_high(core);
-    for (struct list *node; (node = list_first(&core->orders)) != NULL;)
-        if (!session_flush_orders(CONTAINER_OF(node, struct session, in_orders)))
-            break;
+    core_give_orders(core);
     core_free_retired(core);
     messages_send_bodies_home(core);
     more |= core->retry_due;

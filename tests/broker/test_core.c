@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/rng.h"
+#include "broker/core/output.h"
 #include "tests/broker/core_fixture.h"
 
 START_TEST(names_that_nobody_guesses_never_repeat)
@@ -108,6 +109,52 @@ START_TEST(a_shutdown_tells_everybody)
 }
 END_TEST
 
+/* Fills the ring to the last order; what is in it is not for the client to hear. */
+static void fill_ring(struct session *s)
+{
+    static uint8_t payload[8000];
+    while (output_payload(s, 1, span_of(payload, sizeof(payload))))
+        continue;
+    while (output_order(s, ORDER_RESUME))
+        continue;
+}
+
+static void empty_ring(struct ring *out)
+{
+    size_t size;
+    ring_publish(out);
+    ring_see_published(out);
+    while (ring_peek(out, &size) != NULL)
+        ring_skip(out);
+    ring_release(out);
+}
+
+START_TEST(a_full_ring_does_not_hold_up_the_orders_of_other_links)
+{
+    struct fixture *fx = fixture_new(0);
+    struct session *s[FIXTURE_LINKS];
+    for (unsigned i = 0; i < FIXTURE_LINKS; i++) {
+        struct client *c = fixture_socket(fx, i);
+        s[i] = fx->core->links[i].sessions[c->conn.index];
+    }
+    for (unsigned i = 0; i < FIXTURE_LINKS; i++) {
+        fill_ring(s[i]);
+        session_order(s[i], ORDER_PAUSE);
+        ck_assert_uint_eq(s[i]->orders_due, BIT(ORDER_PAUSE));
+    }
+    /* The first in the list finds no room, the other does. */
+    empty_ring(&fx->links[1].out);
+    fx->out_held = true;
+    fixture_step(fx);
+    ck_assert_uint_eq(s[0]->orders_due, BIT(ORDER_PAUSE));
+    ck_assert_uint_eq(s[1]->orders_due, 0);
+    empty_ring(&fx->links[0].out);
+    fixture_step(fx);
+    ck_assert_uint_eq(s[0]->orders_due, 0);
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("core", names_that_nobody_guesses_never_repeat, a_core_at_rest_wants_no_turn,
       a_core_is_freed_with_whatever_is_going_on, a_flood_does_not_make_a_turn_longer,
-      a_shutdown_tells_everybody)
+      a_shutdown_tells_everybody, a_full_ring_does_not_hold_up_the_orders_of_other_links)
