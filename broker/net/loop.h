@@ -53,10 +53,13 @@ MUST_USE enum err listener_open(struct loop_listener **out, const char *address,
                                 size_t why_size);
 void listener_close(struct loop_listener *listener);
 
-/* Has peers of the listener accepted on this loop too. ERR_NOMEM. The listener must outlive the
- * loop. */
+/* Has peers of the listener accepted on this loop too; when descriptors run out they are turned
+ * away. ERR_NOMEM. The listener must outlive the loop, or loop_stop_accepting. */
 MUST_USE enum err loop_accept_on(struct loop *l, struct loop_listener *listener,
                                  loop_on_accept *on_accept, void *arg);
+
+/* Accepts nobody on this loop any more. Idempotent. The listener goes on listening. */
+void loop_stop_accepting(struct loop *l);
 
 /* Readiness goes to `on_ready` from now on; reading is wanted. ERR_NOMEM. */
 MUST_USE enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg);

@@ -21,11 +21,20 @@
 
 enum { LISTEN_BACKLOG = 4096, ACCEPTS_PER_TURN = 64 };
 
+/* How long nobody is accepted when there is no descriptor, not even to turn peers away with: the
+ * listener stays ready, and to look at it would only burn the processor. */
+#define ACCEPT_REST_US 100000
+
 struct loop_acceptor {
     struct list in_loop;
     struct event event;
+    struct event rest; /* accepting goes on when it fires */
     struct loop *loop;
-    struct loop_listener *listener;
+    /* Kept so that one connection can be accepted and closed when descriptors have run out:
+     * otherwise the listener would stay ready and the loop would spin. -1 = somebody else took it.
+     * One per acceptor, for each belongs to another thread. */
+    int spare_fd;
+    bool rest_logged; /* once per shortage */
     loop_on_accept *on_accept;
     void *arg;
 };
@@ -41,9 +50,6 @@ struct loop {
 
 struct loop_listener {
     int fd;
-    /* Kept so that one connection can be accepted and closed when descriptors have run out:
-     * otherwise the listener would stay ready and the loop would spin. */
-    int spare_fd;
 };
 
 struct loop_socket {
@@ -109,11 +115,7 @@ void loop_free(struct loop *l)
 {
     if (l == NULL)
         return;
-    for (struct list *node; (node = list_pop_front(&l->acceptors)) != NULL;) {
-        struct loop_acceptor *a = CONTAINER_OF(node, struct loop_acceptor, in_loop);
-        event_del(&a->event);
-        free(a);
-    }
+    loop_stop_accepting(l);
     event_del(&l->wake);
     event_del(&l->timer);
     event_base_free(l->base);
@@ -215,7 +217,7 @@ enum err listener_open(struct loop_listener **out, const char *address, char *wh
             close(fd);
         return ERR_IO;
     }
-    *listener = (struct loop_listener){fd, dup(fd)};
+    *listener = (struct loop_listener){fd};
     *out = listener;
     return OK;
 }
@@ -225,8 +227,6 @@ void listener_close(struct loop_listener *listener)
     if (listener == NULL)
         return;
     close(listener->fd);
-    if (listener->spare_fd >= 0)
-        close(listener->spare_fd);
     free(listener);
 }
 
@@ -242,17 +242,53 @@ static bool loop_is_loopback(const struct sockaddr_storage *peer)
     return peer->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-/* Out of descriptors: turn the peer away with the spare one. */
-static void loop_turn_away(struct loop_listener *listener)
+static void acceptor_take_spare(struct loop_acceptor *a)
 {
-    log_event(LOG_ACCEPT_FAILED, "reason=\"%s\"", strerror(errno));
-    if (listener->spare_fd < 0)
+    if (a->spare_fd < 0)
+        a->spare_fd = eventfd(0, EFD_CLOEXEC);
+}
+
+static void acceptor_rest(struct loop_acceptor *a, int why)
+{
+    struct timeval tv = {0, ACCEPT_REST_US};
+    if (!a->rest_logged)
+        log_event(LOG_ACCEPT_FAILED, "reason=\"%s\" accepting=paused", strerror(why));
+    a->rest_logged = true;
+    if (evtimer_add(&a->rest, &tv) != 0)
+        return; /* no memory for a timer: better to spin than to be deaf */
+    event_del(&a->event);
+}
+
+static void acceptor_on_rest_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct loop_acceptor *a = arg;
+    acceptor_take_spare(a);
+    if (event_add(&a->event, NULL) != 0)
+        acceptor_rest(a, ENOMEM);
+}
+
+/* Out of descriptors: turn the peer away with the spare one. */
+static void acceptor_turn_away(struct loop_acceptor *a, int listen_fd)
+{
+    int why = errno;
+    acceptor_take_spare(a);
+    if (a->spare_fd < 0) {
+        acceptor_rest(a, why);
         return;
-    close(listener->spare_fd);
-    int fd = accept(listener->fd, NULL, NULL);
-    if (fd >= 0)
+    }
+    close(a->spare_fd);
+    a->spare_fd = -1;
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    bool gone = fd < 0 && errno == EAGAIN; /* another thread was faster */
+    if (fd >= 0) {
+        log_event(LOG_ACCEPT_FAILED, "reason=\"%s\"", strerror(why));
         close(fd);
-    listener->spare_fd = dup(listener->fd);
+    }
+    acceptor_take_spare(a);
+    if (a->spare_fd < 0 || (fd < 0 && !gone))
+        acceptor_rest(a, why);
 }
 
 static void loop_on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
@@ -264,9 +300,10 @@ static void loop_on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
         socklen_t size = sizeof(peer);
         int fd = accept4(listen_fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-            loop_turn_away(a->listener);
+            acceptor_turn_away(a, listen_fd);
         if (fd < 0)
             return;
+        a->rest_logged = false;
         int one = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         struct loop_socket *s = calloc(1, sizeof(*s));
@@ -287,16 +324,30 @@ enum err loop_accept_on(struct loop *l, struct loop_listener *listener, loop_on_
     if (a == NULL)
         return ERR_NOMEM;
     a->loop = l;
-    a->listener = listener;
+    a->spare_fd = -1;
     a->on_accept = on_accept;
     a->arg = arg;
+    evtimer_assign(&a->rest, l->base, acceptor_on_rest_over, a);
     event_assign(&a->event, l->base, listener->fd, EV_READ | EV_PERSIST, loop_on_acceptable, a);
     if (event_add(&a->event, NULL) != 0) {
         free(a);
         return ERR_NOMEM;
     }
+    acceptor_take_spare(a);
     list_push_back(&l->acceptors, &a->in_loop);
     return OK;
+}
+
+void loop_stop_accepting(struct loop *l)
+{
+    for (struct list *node; (node = list_pop_front(&l->acceptors)) != NULL;) {
+        struct loop_acceptor *a = CONTAINER_OF(node, struct loop_acceptor, in_loop);
+        event_del(&a->event);
+        event_del(&a->rest);
+        if (a->spare_fd >= 0)
+            close(a->spare_fd);
+        free(a);
+    }
 }
 
 /* ---- Sockets ---- */

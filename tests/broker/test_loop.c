@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "broker/net/loop.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "tests/broker/net_fixture.h"
 
@@ -151,6 +154,125 @@ START_TEST(unwanted_readiness_is_not_reported)
 }
 END_TEST
 
+static int stderr_before;
+static FILE *log_file;
+
+/* What is logged goes to a file, until log_lines_end counts its lines. */
+static void log_lines_begin(void)
+{
+    log_file = tmpfile();
+    stderr_before = dup(STDERR_FILENO);
+    ck_assert(log_file != NULL && stderr_before >= 0);
+    ck_assert_int_ge(dup2(fileno(log_file), STDERR_FILENO), 0);
+}
+
+static unsigned log_lines_end(void)
+{
+    unsigned n = 0;
+    fflush(stderr);
+    ck_assert_int_ge(dup2(stderr_before, STDERR_FILENO), 0);
+    close(stderr_before);
+    rewind(log_file);
+    for (int c; (c = getc(log_file)) != EOF;)
+        n += c == '\n';
+    fclose(log_file);
+    return n;
+}
+
+/* No descriptor from this number on can be had. */
+static void limit_descriptors(int from)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = from < 0 ? limit.rlim_max : (rlim_t)from;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static int next_descriptor(void)
+{
+    int next = dup(0);
+    ck_assert_int_ge(next, 0);
+    close(next);
+    return next;
+}
+
+static bool is_turned_away(int peer)
+{
+    char byte;
+    for (int i = 0; i < 200; i++) {
+        loop_turn(loop, 1000000);
+        if (recv(peer, &byte, 1, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+static uint16_t port_of_server(void)
+{
+    struct sockaddr_in a;
+    socklen_t size = sizeof(a);
+    ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&a, &size), 0);
+    return ntohs(a.sin_port);
+}
+
+START_TEST(without_descriptors_peers_are_turned_away)
+{
+    begin();
+    int peers[3];
+    for (int i = 0; i < 3; i++)
+        peers[i] = net_connect(port_of_server());
+    limit_descriptors(next_descriptor());
+    for (int i = 0; i < 3; i++)
+        ck_assert(is_turned_away(peers[i]));
+    limit_descriptors(-1);
+    for (int i = 0; i < 3; i++)
+        close(peers[i]);
+    end();
+}
+END_TEST
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* The spare descriptor is of no use either: its number is beyond the limit. Whoever waits has to
+ * wait then, for a loop that does not spin, and is heard once there are descriptors again. */
+START_TEST(without_a_spare_descriptor_accepting_rests)
+{
+    begin();
+    int peer = net_connect(port_of_server());
+    log_lines_begin();
+    limit_descriptors(3);
+    struct loop_socket *first = server.socket;
+    server.socket = NULL;
+    uint64_t began = now_ms();
+    unsigned turns = 0;
+    while (now_ms() < began + 250) {
+        loop_turn(loop, UINT64_C(10000000));
+        turns++;
+    }
+    limit_descriptors(-1);
+    ck_assert_uint_eq(log_lines_end(), 1);
+    ck_assert_uint_lt(turns, 50);
+    ck_assert_ptr_null(server.socket);
+    for (int i = 0; i < 200 && server.socket == NULL; i++)
+        loop_turn(loop, 1000000);
+    ck_assert_ptr_nonnull(server.socket);
+    /* The spare was taken again. */
+    int another = net_connect(port_of_server());
+    limit_descriptors(next_descriptor());
+    ck_assert(is_turned_away(another));
+    limit_descriptors(-1);
+    close(peer);
+    close(another);
+    loop_close(first);
+    end();
+}
+END_TEST
+
 static void *waker(void *arg)
 {
     for (int i = 0; i < 1000; i++)
@@ -191,5 +313,6 @@ END_TEST
 SUITE("loop", bytes_are_read_and_what_is_left_is_reported_again,
       a_write_gathers_and_a_full_socket_says_later,
       after_a_shutdown_the_peer_reads_the_end_and_may_still_speak,
-      unwanted_readiness_is_not_reported, a_wake_up_ends_a_wait,
+      unwanted_readiness_is_not_reported, without_descriptors_peers_are_turned_away,
+      without_a_spare_descriptor_accepting_rests, a_wake_up_ends_a_wait,
       an_address_that_cannot_be_had_is_explained)
