@@ -166,8 +166,8 @@ static void conn_throttle(struct conn *c)
     if (c->throttle_ns != 0 || c->paused)
         return;
     c->throttle_ns = c->io->now_ns + PACING_THROTTLE_NS;
-    conn_update_wants(c);
     conn_arm(c);
+    conn_update_wants(c); /* may drop it */
 }
 
 static void conn_unthrottle(struct conn *c)
@@ -225,7 +225,10 @@ void conn_update_wants(struct conn *c)
     }
     c->reading = reading;
     c->gone = c->gone && !reading;
-    loop_want(c->socket, reading, c->wants_write);
+    if (loop_want(c->socket, reading, c->wants_write) != OK) {
+        conn_drop(c);
+        return;
+    }
     if (reading && c->more_rest && !list_linked(&c->in_ready))
         list_push_back(&c->io->ready, &c->in_ready);
 }

@@ -31,7 +31,8 @@ void conn_set_deadline(struct conn *c, uint64_t in_ns);
 /* Should the socket be read now? */
 bool conn_wants_read(const struct conn *c);
 
-/* Tells the loop what is wanted of it, after any of what conn_wants_read looks at has changed. */
+/* Tells the loop what is wanted of it, after any of what conn_wants_read looks at has changed. The
+ * connection is dropped when its peer has gone, or the loop cannot watch it. */
 void conn_update_wants(struct conn *c);
 
 /* A record for the core; there must be room for it. */

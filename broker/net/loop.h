@@ -64,8 +64,10 @@ void loop_stop_accepting(struct loop *l);
 /* Readiness goes to `on_ready` from now on; reading is wanted. ERR_NOMEM. */
 MUST_USE enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg);
 
-/* Which readiness is wanted. That the peer has gone is reported as readable in any case. */
-void loop_want(struct loop_socket *s, bool readable, bool writable);
+/* Which readiness is wanted. That the peer has gone is reported as readable in any case. ERR_NOMEM
+ * when the kernel has no memory for it: nothing is reported any more, loop_close is what is left.
+ */
+MUST_USE enum err loop_want(struct loop_socket *s, bool readable, bool writable);
 
 /* Bytes moved, or LOOP_END (read only), LOOP_LATER, LOOP_BROKEN. */
 ssize_t loop_read(struct loop_socket *s, const struct iovec *parts, int n);

@@ -377,7 +377,7 @@ enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg)
     return OK;
 }
 
-void loop_want(struct loop_socket *s, bool readable, bool writable)
+enum err loop_want(struct loop_socket *s, bool readable, bool writable)
 {
     /* A socket that is not read is watched for its end alone. libevent reports a reset as readable
      * and writable, and only where that is asked for; edge-triggered, so that mere room to write,
@@ -385,13 +385,13 @@ void loop_want(struct loop_socket *s, bool readable, bool writable)
     short wanted = (short)(readable ? EV_READ | (writable ? EV_WRITE : 0)
                                     : EV_CLOSED | EV_WRITE | EV_ET);
     if (wanted == s->wanted)
-        return;
+        return OK;
     s->wanted = wanted;
     event_del(&s->event);
     event_assign(&s->event, s->loop->base, s->fd, (short)(wanted | EV_PERSIST), loop_on_socket, s);
-    /* libevent has room for this descriptor since loop_watch. */
-    int failed = event_add(&s->event, NULL);
-    ASSERT(failed == 0);
+    /* libevent has room for this descriptor since loop_watch; the kernel may have none. */
+    s->watched = event_add(&s->event, NULL) == 0;
+    return s->watched ? OK : ERR_NOMEM;
 }
 
 ssize_t loop_read(struct loop_socket *s, const struct iovec *parts, int n_parts)

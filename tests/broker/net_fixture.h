@@ -70,6 +70,22 @@ static inline int net_connect(uint16_t port)
     return fd;
 }
 
+/* The descriptor of the accepted end of a client's socket. */
+static inline int net_other_end(int client)
+{
+    struct sockaddr_in name;
+    struct sockaddr_in peer;
+    socklen_t size = sizeof(name);
+    ck_assert_int_eq(getsockname(client, (struct sockaddr *)&name, &size), 0);
+    for (int fd = 3; fd < 1000; fd++) {
+        size = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sin_port == name.sin_port)
+            return fd;
+    }
+    ck_abort_msg("the socket has no other end");
+    return -1;
+}
+
 /* One turn of the I/O thread; what was asked for comes without waiting for long. */
 static inline void net_turn(struct net *n)
 {

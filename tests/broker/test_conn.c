@@ -186,9 +186,28 @@ START_TEST(who_waits_for_the_core_is_not_silent)
 }
 END_TEST
 
+/* Its descriptor is taken away behind the loop, which the kernel then refuses to watch. */
+START_TEST(a_connection_that_cannot_be_watched_is_dropped)
+{
+    static const enum order ORDERS[] = {ORDER_PAUSE, ORDER_THROTTLE};
+    for (size_t i = 0; i < sizeof(ORDERS) / sizeof(ORDERS[0]); i++) {
+        struct net *n = net_new();
+        struct slot_id conn = net_open_tuned(n, 4096);
+        close(net_other_end(n->fd));
+        net_order(n, conn, ORDERS[i]);
+        ck_assert_uint_eq(net_event(n)->kind, IN_CLOSED);
+        net_done(n);
+        net_order(n, conn, ORDER_RELEASED);
+        net_turn(n);
+        ck_assert_uint_eq(io_n_connections(n->io), 0);
+        net_free(n);
+    }
+}
+END_TEST
+
 SUITE("conn", who_waits_for_the_core_is_not_silent, output_comes_before_the_end,
       a_refused_peer_hears_nothing_for_a_while, a_paused_connection_is_not_read_until_it_is_resumed,
       a_throttled_connection_is_read_when_it_is_let_go_or_by_itself,
       who_goes_while_it_is_throttled_is_read_to_the_end,
-      a_pause_ends_throttling_and_drops_who_is_gone,
+      a_pause_ends_throttling_and_drops_who_is_gone, a_connection_that_cannot_be_watched_is_dropped,
       heartbeats_go_out_when_nothing_else_does_and_silence_ends)

@@ -106,7 +106,7 @@ START_TEST(a_write_gathers_and_a_full_socket_says_later)
     for (int i = 0; i < 10000 && (wrote = loop_write(server.socket, &large, 1)) > 0; i++)
         total += (size_t)wrote;
     ck_assert_int_eq(wrote, LOOP_LATER);
-    loop_want(server.socket, false, true);
+    ck_assert_int_eq(loop_want(server.socket, false, true), OK);
     loop_turn(loop, 1000000);
     ck_assert(!server.writable);
     for (size_t got = 0; got < total;) {
@@ -143,13 +143,24 @@ END_TEST
 START_TEST(unwanted_readiness_is_not_reported)
 {
     begin();
-    loop_want(server.socket, false, false);
+    ck_assert_int_eq(loop_want(server.socket, false, false), OK);
     ck_assert_int_eq(send(fd, "x", 1, 0), 1);
     for (int i = 0; i < 20; i++)
         loop_turn(loop, 1000000);
     ck_assert(!server.readable);
-    loop_want(server.socket, true, false);
+    ck_assert_int_eq(loop_want(server.socket, true, false), OK);
     until_readable();
+    end();
+}
+END_TEST
+
+/* The descriptor is taken away behind the loop: the kernel refuses to watch it, as it may for want
+ * of memory. */
+START_TEST(what_the_kernel_does_not_watch_is_reported)
+{
+    begin();
+    close(net_other_end(fd));
+    ck_assert_int_eq(loop_want(server.socket, false, false), ERR_NOMEM);
     end();
 }
 END_TEST
@@ -313,6 +324,6 @@ END_TEST
 SUITE("loop", bytes_are_read_and_what_is_left_is_reported_again,
       a_write_gathers_and_a_full_socket_says_later,
       after_a_shutdown_the_peer_reads_the_end_and_may_still_speak,
-      unwanted_readiness_is_not_reported, without_descriptors_peers_are_turned_away,
-      without_a_spare_descriptor_accepting_rests, a_wake_up_ends_a_wait,
-      an_address_that_cannot_be_had_is_explained)
+      unwanted_readiness_is_not_reported, what_the_kernel_does_not_watch_is_reported,
+      without_descriptors_peers_are_turned_away, without_a_spare_descriptor_accepting_rests,
+      a_wake_up_ends_a_wait, an_address_that_cannot_be_had_is_explained)

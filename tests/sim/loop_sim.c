@@ -233,10 +233,11 @@ enum err loop_watch(struct loop_socket *s, loop_on_ready *on_ready, void *arg)
     return OK;
 }
 
-void loop_want(struct loop_socket *s, bool readable, bool writable)
+enum err loop_want(struct loop_socket *s, bool readable, bool writable)
 {
     s->wants_read = readable;
     s->wants_write = writable;
+    return OK;
 }
 
 static size_t socket_size_of(const struct iovec *parts, int n_parts)
