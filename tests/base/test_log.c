@@ -21,15 +21,20 @@ static void catch_begin(void)
     ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
 }
 
-static const char *catch_end(void)
+static void catch_end_in(char *at, size_t size)
 {
     fflush(stderr);
     ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
     close(saved);
     rewind(file);
-    size_t n = fread(text, 1, sizeof(text) - 1, file);
-    text[n] = 0;
+    size_t n = fread(at, 1, size - 1, file);
+    at[n] = 0;
     fclose(file);
+}
+
+static const char *catch_end(void)
+{
+    catch_end_in(text, sizeof(text));
     return text;
 }
 
@@ -90,5 +95,24 @@ START_TEST(a_text_without_end_is_cut)
 }
 END_TEST
 
+/* What a second does to this is shown in test_log_limit; here the row has its limit. */
+START_TEST(a_flood_of_what_a_peer_can_cause_is_cut)
+{
+    static char flood[1 << 20];
+    size_t n_lines = 0;
+    catch_begin();
+    for (int i = 0; i < 5000; i++)
+        log_event(LOG_CONN_REFUSED, "n=%d", i);
+    log_event(LOG_START_FAILED, "no limit");
+    catch_end_in(flood, sizeof(flood));
+    for (const char *at = flood; (at = strchr(at, '\n')) != NULL; at++)
+        n_lines++;
+    ck_assert_uint_ge(n_lines, 2);
+    ck_assert_uint_lt(n_lines, 500);
+    ck_assert_ptr_nonnull(strstr(flood, "no limit"));
+}
+END_TEST
+
 SUITE("log", a_line_has_time_level_id_and_text, only_lines_up_to_the_level_are_written,
-      what_a_peer_says_cannot_forge_a_line, a_text_without_end_is_cut)
+      what_a_peer_says_cannot_forge_a_line, a_text_without_end_is_cut,
+      a_flood_of_what_a_peer_can_cause_is_cut)
