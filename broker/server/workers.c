@@ -6,7 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "broker/server/memory_limit.h"
 
 /* How long clients may take to leave after they were told. */
 #define WORKERS_STOP_NS UINT64_C(5000000000)
@@ -36,8 +37,7 @@ static uint64_t workers_memory_limit(const struct config *c)
 {
     if (c->memory_absolute != 0)
         return c->memory_absolute;
-    uint64_t total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    return total / 100 * c->memory_percent;
+    return memory_limit_bytes("") / 100 * c->memory_percent;
 }
 
 static void workers_wake_core(void *arg)
