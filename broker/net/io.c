@@ -66,6 +66,16 @@ void io_on_accept(void *arg, struct loop_socket *socket, bool loopback)
     }
 }
 
+void io_drop_unknown(struct io *io)
+{
+    for (uint32_t i = 0; i < slots_end(&io->conns); i++) {
+        uint32_t generation;
+        struct conn *c = slots_at_index(&io->conns, i, &generation);
+        if (c != NULL && !c->known && c->state == CONN_OPEN)
+            conn_drop(c);
+    }
+}
+
 /* ---- Buffers ---- */
 
 static bool io_block_is_free(struct io *io, const struct io_block *b)

@@ -38,6 +38,9 @@ void io_free(struct io *io);
 /* For loop_accept_on: makes a connection of a socket. */
 loop_on_accept io_on_accept;
 
+/* Drops the connections that the core has not heard of. */
+void io_drop_unknown(struct io *io);
+
 /* Reads ready sockets and runs due timers. */
 void io_read(struct io *io);
 

@@ -53,6 +53,10 @@ MUST_USE enum err listener_open(struct loop_listener **out, const char *address,
                                 size_t why_size);
 void listener_close(struct loop_listener *listener);
 
+/* Refuses peers from now on, those included whom nobody has accepted yet. No loop may accept on it
+ * any more. */
+void listener_shutdown(struct loop_listener *listener);
+
 /* Has peers of the listener accepted on this loop too; when descriptors run out they are turned
  * away. ERR_NOMEM. The listener must outlive the loop, or loop_stop_accepting. */
 MUST_USE enum err loop_accept_on(struct loop *l, struct loop_listener *listener,

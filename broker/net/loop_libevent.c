@@ -230,6 +230,11 @@ void listener_close(struct loop_listener *listener)
     free(listener);
 }
 
+void listener_shutdown(struct loop_listener *listener)
+{
+    shutdown(listener->fd, SHUT_RD); /* a socket that listens does not any more: Linux */
+}
+
 static bool loop_is_loopback(const struct sockaddr_storage *peer)
 {
     if (peer->ss_family == AF_INET) {

@@ -19,6 +19,9 @@ struct worker {
     struct io *io;
     pthread_t thread;
     bool started;
+    /* The core will hear of no other connections than those in the ring up to `opened_until`. */
+    atomic_bool shut;
+    uint64_t opened_until; /* 0 = not looked at since it was shut */
 };
 
 struct workers {
@@ -29,8 +32,10 @@ struct workers {
     struct store *store;
     struct core *core;
     struct loop *core_loop; /* threaded: what the core waits on */
-    atomic_bool stopping;   /* asked to stop */
-    atomic_bool ending;     /* the core is done: I/O threads return */
+    struct loop_listener *listener;
+    atomic_bool stopping; /* asked to stop */
+    bool told;            /* the clients were told */
+    atomic_bool ending;   /* the core is done: I/O threads return */
 };
 
 static uint64_t workers_memory_limit(const struct config *c)
@@ -114,6 +119,7 @@ enum err workers_new(struct workers **out, const struct config *config, struct e
     w->threaded = config->io_threads != 0;
     w->n_io = w->threaded ? (size_t)config->io_threads : 1;
     w->env = env;
+    w->listener = listener;
     w->io = calloc(w->n_io, sizeof(*w->io));
     enum err e = w->io == NULL ? ERR_NOMEM
                                : store_open(&w->store, &(struct store_options){.delay = NULL});
@@ -152,10 +158,39 @@ void workers_free(struct workers *w)
 void workers_stop(struct workers *w)
 {
     atomic_store(&w->stopping, true);
-    loop_wake(w->threaded ? w->core_loop : w->io[0].loop);
+    for (size_t i = 0; i < w->n_io; i++)
+        loop_wake(w->io[i].loop);
+    if (w->threaded)
+        loop_wake(w->core_loop);
 }
 
-/* Tells the clients once, then waits for them, but not for ever. True when all is over. */
+/* Lets nobody new in, on the thread of the loop and between its turns: what it has to say of
+ * connections is published then. */
+static void workers_shut_io(struct worker *w)
+{
+    loop_stop_accepting(w->loop);
+    io_drop_unknown(w->io);
+    atomic_store_explicit(&w->shut, true, memory_order_release);
+}
+
+/* Does the core know of every connection that there will be? */
+static bool workers_all_known(struct workers *w)
+{
+    for (size_t i = 0; i < w->n_io; i++)
+        if (!atomic_load_explicit(&w->io[i].shut, memory_order_acquire))
+            return false;
+    bool all = true;
+    for (size_t i = 0; i < w->n_io; i++) {
+        struct ring *in = &w->io[i].link.in;
+        if (w->io[i].opened_until == 0 && ring_see_published(in))
+            w->io[i].opened_until = in->r_head;
+        all = all && in->r_at >= w->io[i].opened_until;
+    }
+    return all;
+}
+
+/* Lets nobody in any more, tells the clients once, then waits for them, but not for ever. True when
+ * all is over. */
 static bool workers_over(struct workers *w, uint64_t *deadline_ns)
 {
     if (!atomic_load_explicit(&w->stopping, memory_order_relaxed))
@@ -163,8 +198,16 @@ static bool workers_over(struct workers *w, uint64_t *deadline_ns)
     uint64_t now = env_now_ns(w->env);
     if (*deadline_ns == 0) {
         *deadline_ns = now + WORKERS_STOP_NS;
-        core_shutdown(w->core);
-        return false;
+        if (!w->threaded)
+            workers_shut_io(&w->io[0]);
+    }
+    if (!w->told) {
+        w->told = workers_all_known(w);
+        if (w->told) {
+            listener_shutdown(w->listener);
+            core_shutdown(w->core);
+        }
+        return now >= *deadline_ns;
     }
     return list_empty(&w->core->sessions) || now >= *deadline_ns;
 }
@@ -202,14 +245,23 @@ static void workers_run_inline(struct workers *w)
     }
 }
 
+static bool workers_must_shut(struct worker *w)
+{
+    return atomic_load(&w->all->stopping) && !atomic_load_explicit(&w->shut, memory_order_relaxed);
+}
+
 static void *workers_io_thread(void *arg)
 {
     struct worker *w = arg;
     while (!atomic_load_explicit(&w->all->ending, memory_order_relaxed)) {
+        if (workers_must_shut(w)) {
+            workers_shut_io(w);
+            loop_wake(w->all->core_loop);
+        }
         io_read(w->io);
         io_write(w->io);
         loop_about_to_wait(w->loop);
-        bool more = io_has_work(w->io) || atomic_load(&w->all->ending);
+        bool more = io_has_work(w->io) || atomic_load(&w->all->ending) || workers_must_shut(w);
         loop_turn(w->loop, more ? 0 : io_timeout_ns(w->io));
     }
     return NULL;
