@@ -78,12 +78,16 @@ bool channel_release_some(struct channel *ch, unsigned *work)
     if (ch->tx != NULL && !tx_rollback_some(ch, work))
         return false;
     tx_free(ch);
-    for (struct list *node; *work != 0 && (node = list_first(&ch->consumer_list)) != NULL; --*work)
+    for (struct list *node; *work != 0 && (node = list_first(&ch->consumer_list)) != NULL;) {
+        --*work;
         consumer_cancel(CONTAINER_OF(node, struct consumer, in_channel));
+    }
     hold_begin(ch, ch->unsettled.n, *work);
-    for (; *work != 0 && ch->unsettled.n != 0; --*work)
+    while (*work != 0 && ch->unsettled.n != 0) {
+        --*work;
         if (settle_entry(ch, unsettled_first(&ch->unsettled), SETTLE_REQUEUE) != OK)
             return false; /* out of memory: the next turn tries again */
+    }
     return list_empty(&ch->consumer_list) && ch->unsettled.n == 0 && hold_release_some(ch, work);
 }
 

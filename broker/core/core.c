@@ -380,6 +380,7 @@ bool core_step(struct core *core)
     if (observer != NULL)
         observer->ended(observer->arg, core, more);
     core_publish_links(core);
+    ASSERT(*work <= core->options.turn_work);
     core->stats.turns++;
     if (core->options.turn_work - *work > core->stats.work_max)
         core->stats.work_max = core->options.turn_work - *work;
@@ -403,6 +404,11 @@ struct span core_make_name(struct core *core, const char *prefix, uint8_t *at)
     for (size_t i = 0; i < 22; i++)
         at[n++] = (uint8_t)DIGITS[(half[i / 11] >> (i % 11 * 6 - (i % 11 == 10 ? 2 : 0))) & 63];
     return span_of(at, n);
+}
+
+void core_count(struct core *core, size_t n)
+{
+    core->work -= n < core->work ? (unsigned)n : core->work;
 }
 
 uint64_t core_record(struct core *core, bool durable)

@@ -134,6 +134,10 @@ struct span core_make_name(struct core *core, const char *prefix, uint8_t *at);
  * anything later happens, as far as the turn's work reaches. */
 void core_serve_returned(struct core *core);
 
+/* Counts `n` steps more than its caller knows of. Who counts his own steps down therefore does so
+ * before each: afterwards there may be none left. */
+void core_count(struct core *core, size_t n);
+
 /* Tells the store of a change to durable things and returns the batch that makes it true; 0 when
  * `durable` is false. */
 uint64_t core_record(struct core *core, bool durable);

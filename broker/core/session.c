@@ -240,9 +240,10 @@ bool session_teardown_some(struct session *s, unsigned *work)
 {
     if (!session_release_channels(s, work))
         return false;
-    for (struct list *node; (node = list_first(&s->exclusive_queues)) != NULL; --*work) {
+    for (struct list *node; (node = list_first(&s->exclusive_queues)) != NULL;) {
         if (*work == 0)
             return false;
+        --*work;
         queue_delete(CONTAINER_OF(node, struct queue, in_owner));
     }
     list_remove(&s->in_teardowns);
