@@ -19,7 +19,7 @@ static void core_init_lists(struct core *core)
     struct list *lists[] = {&core->sessions,    &core->awaiting_store, &core->replying,
                             &core->jobs,        &core->memory_parked,  &core->teardowns,
                             &core->retired,     &core->orders,         &core->active_queues,
-                            &core->dead_queues, &core->garbage};
+                            &core->dead_queues, &core->garbage,        &core->waking};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     slots_init(&core->queues);
@@ -255,6 +255,14 @@ static void core_run_teardowns(struct core *core, unsigned *work)
     }
 }
 
+static void core_wake(struct core *core, unsigned *work)
+{
+    core_rotate(&core->waking);
+    for (struct list *node; (node = list_first(&core->waking)) != NULL; list_remove(node))
+        if (!channel_wake_some(CONTAINER_OF(node, struct channel, in_waking), work))
+            return;
+}
+
 static void core_serve(struct core *core)
 {
     unsigned *work = &core->work;
@@ -351,7 +359,9 @@ bool core_step(struct core *core)
     *work = core->options.turn_work - quarter - 5 * share;
     for (size_t i = 0; i < core->n_links; i++)
         more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
-    *work += quarter;
+    *work += quarter / 2;
+    core_wake(core, work);
+    *work += quarter - quarter / 2;
     core_serve(core);
     *work += share;
     core_run_jobs(core, work);
@@ -376,7 +386,8 @@ bool core_step(struct core *core)
     core_free_retired(core);
     messages_send_bodies_home(core);
     more |= *work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
-            !list_empty(&core->active_queues) || !list_empty(&core->orders);
+            !list_empty(&core->active_queues) || !list_empty(&core->orders) ||
+            !list_empty(&core->waking);
     if (observer != NULL)
         observer->ended(observer->arg, core, more);
     core_publish_links(core);

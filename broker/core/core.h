@@ -92,6 +92,7 @@ struct core {
     struct list awaiting_store; /* channels by the batch their first reply waits for (replies.c) */
     struct list replying;       /* channels whose first reply may go, by replies.in_flush */
     struct list jobs;           /* parked channels with a job, by parking.in_jobs */
+    struct list waking;         /* channels with consumers to be woken, by channel.in_waking */
     struct list memory_parked;  /* parked channels that wait for memory */
     struct list teardowns;      /* sessions that are ending */
     struct list retired;        /* channels to be freed at the end of the turn */

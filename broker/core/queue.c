@@ -11,8 +11,10 @@
 #include "broker/core/route.h"
 #include "broker/core/vhost.h"
 
-/* Priorities that a step of a turn's work walks past. */
-enum { QUEUE_LEVELS_PER_STEP = 16 };
+enum {
+    QUEUE_LEVELS_PER_STEP = 16, /* priorities that a step of a turn's work walks past */
+    QUEUE_CHECKS_MAX = 8,       /* consumers that a publish tries before it goes to the backlog */
+};
 
 /* What a purge took away, until it is freed. */
 struct queue_garbage {
@@ -168,9 +170,12 @@ size_t queue_n_ready(const struct queue *q)
 enum err queue_push(struct queue *q, struct message *m)
 {
     if (queue_n_ready(q) == 0 && list_empty(&q->holds)) {
-        for (struct consumer *c; (c = queue_first_ready(q)) != NULL;) {
-            if (!consumer_check_ready(c))
+        struct consumer *c;
+        for (unsigned n = 0; n < QUEUE_CHECKS_MAX && (c = queue_first_ready(q)) != NULL; n++) {
+            if (!consumer_check_ready(c)) {
+                core_count(q->core, 1);
                 continue;
+            }
             if (!output_ring_has_room(c->channel->session) ||
                 consumer_deliver(c, q, m, q->first_seq, false) != OK)
                 break;
