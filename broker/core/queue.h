@@ -7,9 +7,9 @@
  * anything never handed out, therefore two sources suffice: `returned`, a heap, and behind it
  * `ready`, whose messages are numbered without gaps from `first_seq` on.
  *
- * A message that arrives at an empty queue with a consumer that takes it never enters it. Otherwise,
- * when messages and consumers may meet again, the queue is put on the core's list of active queues,
- * and queue_dispatch brings them together in slices.
+ * A message that arrives at an empty queue with a consumer that takes it never enters it.
+ * Otherwise, when messages and consumers may meet again, the queue is put on the core's list of
+ * active queues, and queue_dispatch brings them together in slices.
  *
  * A consumer that is ready waits for a message; whether it may take one is looked at when there is
  * one. If not, it then leaves the ready ones for where it is woken from (consumer_check_ready).
