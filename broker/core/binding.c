@@ -7,9 +7,6 @@
 #include "broker/core/queue.h"
 #include "broker/core/sorted_table.h"
 
-/* What one unbinding deletes before it is answered: see vhost_work. */
-enum { BINDING_WORK_AT_ONCE = 256 };
-
 static struct vhost *binding_vhost(const struct binding_id *id)
 {
     return id->source->vhost;
@@ -185,7 +182,8 @@ static const struct reply *binding_bind(const struct binding_request *q, struct 
 }
 
 /* What is not there counts as unbound; who owns the queue matters only when there is a binding. */
-static const struct reply *binding_unbind(const struct binding_request *q, struct fault *f)
+static const struct reply *binding_unbind(const struct binding_request *q, unsigned *work,
+                                          struct fault *f)
 {
     struct binding_id id;
     uint8_t *copy;
@@ -205,9 +203,8 @@ static const struct reply *binding_unbind(const struct binding_request *q, struc
         refused = queue_check_owner(id.queue, q->session, f);
     if (refused != NULL)
         return refused;
-    unsigned work = BINDING_WORK_AT_ONCE;
     binding_remove(b);
-    vhost_work(q->vhost, &work);
+    vhost_work_at_once(q->vhost, work);
     return NULL;
 }
 
@@ -235,13 +232,13 @@ const struct reply *queue_bind(struct vhost *v, const struct amqp_queue_bind *m,
 }
 
 const struct reply *queue_unbind(struct vhost *v, const struct amqp_queue_unbind *m,
-                                 const struct session *session, struct fault *f)
+                                 const struct session *session, unsigned *work, struct fault *f)
 {
     uint8_t copies[2][255];
     struct binding_request q = binding_queue_request(v, session, m->exchange, m->queue, copies);
     q.key = m->routing_key;
     q.arguments = m->arguments;
-    return binding_unbind(&q, f);
+    return binding_unbind(&q, work, f);
 }
 
 const struct reply *exchange_bind(struct vhost *v, const struct amqp_exchange_bind *m,
@@ -260,7 +257,7 @@ const struct reply *exchange_bind(struct vhost *v, const struct amqp_exchange_bi
 }
 
 const struct reply *exchange_unbind(struct vhost *v, const struct amqp_exchange_unbind *m,
-                                    struct fault *f)
+                                    unsigned *work, struct fault *f)
 {
     uint8_t source[255];
     uint8_t destination[255];
@@ -271,5 +268,5 @@ const struct reply *exchange_unbind(struct vhost *v, const struct amqp_exchange_
         .key = m->routing_key,
         .arguments = m->arguments,
     };
-    return binding_unbind(&q, f);
+    return binding_unbind(&q, work, f);
 }

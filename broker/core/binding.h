@@ -48,12 +48,12 @@ MUST_USE enum err binding_add(const struct binding_id *id);
 void binding_remove(struct binding *b);
 
 /* queue.bind and queue.unbind for `session` (exclusive queues). Names are already resolved:
- * `m->queue` is the queue's name. Unbinding what does not exist is fine. Errors: 403, 404, 405,
- * 406, 506. */
+ * `m->queue` is the queue's name. Unbinding what does not exist is fine; it takes what it does from
+ * `*work`, see vhost_work_at_once. Errors: 403, 404, 405, 406, 506. */
 const struct reply *queue_bind(struct vhost *v, const struct amqp_queue_bind *m,
                                const struct session *session, struct fault *f);
 const struct reply *queue_unbind(struct vhost *v, const struct amqp_queue_unbind *m,
-                                 const struct session *session, struct fault *f);
+                                 const struct session *session, unsigned *work, struct fault *f);
 
 /* Removes up to `*work` of the queue's bindings, counting `*work` down, and with what is left of it
  * deletes the auto-delete exchanges that have thereby lost their last. True when the queue has none

@@ -31,6 +31,8 @@ enum err channel_new(struct channel **out, struct session *s, uint16_t number)
     map_init(&ch->consumers);
     list_init(&ch->consumer_list);
     list_init(&ch->waiting);
+    list_init(&ch->waking);
+    list_init(&ch->in_waking);
     list_init(&ch->in_session);
     if (number != 0) {
         map_insert(&s->channels, &ch->by_number, number);
@@ -52,6 +54,7 @@ void channel_retire(struct channel *ch)
     channel_move(ch, CHANNEL_GONE);
     map_remove(&s->channels, &ch->by_number);
     list_remove(&ch->in_session);
+    list_remove(&ch->in_waking);
     if (s->channel_last == ch)
         s->channel_last = NULL;
     list_push_back(&s->core->retired, &ch->in_session);
@@ -83,11 +86,13 @@ bool channel_release_some(struct channel *ch, unsigned *work)
         consumer_cancel(CONTAINER_OF(node, struct consumer, in_channel));
     }
     hold_begin(ch, ch->unsettled.n, *work);
-    for (; *work != 0 && ch->unsettled.n != 0; --*work)
+    while (*work != 0 && ch->unsettled.n != 0) {
+        --*work;
         if (settle_entry(ch, unsettled_first(&ch->unsettled), SETTLE_REQUEUE) != OK) {
             ch->session->core->retry_due = true;
             return false; /* out of memory: the next turn tries again */
         }
+    }
     return list_empty(&ch->consumer_list) && ch->unsettled.n == 0 && hold_release_some(ch, work);
 }
 
@@ -143,10 +148,26 @@ bool channel_awaits_queue(struct channel *ch, struct queue *q)
     return true;
 }
 
+bool channel_wake_some(struct channel *ch, unsigned *work)
+{
+    for (struct list *node; (node = list_first(&ch->waking)) != NULL;) {
+        if (*work == 0)
+            return false;
+        --*work;
+        consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
+    }
+    return true;
+}
+
 void channel_wake_consumers(struct channel *ch)
 {
-    for (struct list *node; (node = list_pop_front(&ch->waiting)) != NULL;)
-        consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
+    struct core *core = ch->session->core;
+    if (list_empty(&ch->waiting))
+        return;
+    /* Who is held back again must not be woken again by the same cause. */
+    list_splice_back(&ch->waking, &ch->waiting);
+    if (!channel_wake_some(ch, &core->work) && !list_linked(&ch->in_waking))
+        list_push_back(&core->waking, &ch->in_waking);
 }
 
 const struct reply *channel_set_last_queue(struct channel *ch, struct span name, struct fault *f)
@@ -173,5 +194,6 @@ void channel_check(const struct channel *ch)
     }
     ASSERT(n_consumers == ch->consumers.n);
     ASSERT(n_by_consumers <= ch->unsettled.n); /* cancelled ones and gets are there too */
+    ASSERT(list_empty(&ch->waking) || list_linked(&ch->in_waking));
     ASSERT((ch->replies.list.n != 0) == list_linked(&ch->replies.in_flush));
 }

@@ -47,6 +47,8 @@ struct channel {
     struct list consumer_list;  /* the same, in order */
     struct list waiting;        /* consumers held back by the channel: its prefetch, or contents
                                    that wait in its replies */
+    struct list waking;         /* those of them that are about to be looked at again */
+    struct list in_waking;      /* in core.waking, if there are such */
     uint32_t consumer_prefetch; /* for consumers to come; 0 = no limit */
     uint32_t channel_prefetch;  /* for all consumers together; 0 = no limit */
     uint64_t settle_from;       /* where a settlement in slices stands … */
@@ -94,8 +96,12 @@ const struct reply *channel_queue(const struct channel *ch, struct span name, st
  * it is tried again, and the handler returns NULL without having changed anything. */
 bool channel_awaits_queue(struct channel *ch, struct queue *q);
 
-/* What held back its waiting consumers may have changed: they are looked at again. */
+/* What held back its waiting consumers may have changed: they are looked at again, as far as the
+ * turn's work reaches, the rest by channel_wake_some. */
 void channel_wake_consumers(struct channel *ch);
+
+/* Goes on with it, counting `*work` down. True when none is left. */
+bool channel_wake_some(struct channel *ch, unsigned *work);
 
 /* Remembers the queue declared last. ERR_NOMEM → RESOURCE_ERROR. */
 const struct reply *channel_set_last_queue(struct channel *ch, struct span name, struct fault *f);

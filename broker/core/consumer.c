@@ -29,7 +29,10 @@ enum err consumer_new(struct consumer **out, struct channel *ch, struct queue *q
     if (c == NULL)
         return ERR_NOMEM;
     c->tag = span_dup(options->tag);
-    if (c->tag.at == NULL || slots_add(&core->consumers, c, &c->id) != OK) {
+    c->level = c->tag.at == NULL ? NULL : queue_join_level(q, options->priority);
+    if (c->level == NULL || slots_add(&core->consumers, c, &c->id) != OK) {
+        if (c->level != NULL)
+            queue_leave_level(c->level);
         free((void *)(uintptr_t)c->tag.at);
         free(c);
         return ERR_NOMEM;
@@ -39,7 +42,6 @@ enum err consumer_new(struct consumer **out, struct channel *ch, struct queue *q
     c->queue = q->id;
     c->no_ack = options->no_ack;
     c->exclusive = options->exclusive;
-    c->priority = options->priority;
     c->prefetch = options->prefetch;
     c->wait = CONSUMER_IDLE;
     list_init(&c->in_wait);
@@ -47,7 +49,6 @@ enum err consumer_new(struct consumer **out, struct channel *ch, struct queue *q
     list_push_back(&ch->consumer_list, &c->in_channel);
     list_push_back(&q->consumers, &c->in_queue);
     q->n_consumers++;
-    q->had_consumer = true;
     if (c->exclusive)
         q->exclusive_consumer = c;
     *out = c;
@@ -79,6 +80,8 @@ void consumer_cancel(struct consumer *c)
     list_remove(&c->in_channel);
     list_remove(&c->in_queue);
     list_remove(&c->in_wait);
+    queue_leave_level(c->level);
+    c->level = NULL;
     c->wait = CONSUMER_IDLE;
     c->channel = NULL;
     q->n_consumers--;
@@ -137,15 +140,6 @@ void consumer_wake(struct consumer *c)
         queue_add_ready(q, c);
 }
 
-/* Behind the others of its priority, so that every ready consumer has its turn. */
-static void consumer_to_back(struct consumer *c, struct queue *q)
-{
-    if (c->in_wait.next == &q->ready_consumers && c->in_wait.prev == &q->ready_consumers)
-        return;
-    list_remove(&c->in_wait);
-    queue_add_ready(q, c);
-}
-
 /* Tags go in order: while a content waits in the channel's replies, deliveries wait behind it. */
 static bool consumer_send(struct channel *ch, struct span prefix, struct message *m)
 {
@@ -184,7 +178,7 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
         q->n_unsettled++;
         core->message_bytes += UNSETTLED_ENTRY_BYTES;
     }
-    consumer_to_back(c, q);
+    queue_to_back(c); /* every ready consumer has its turn */
     return OK;
 }
 

@@ -2,9 +2,9 @@
 /* broker/core/consumer.h — one basic.consume: a channel's standing wish for a queue's messages.
  *
  * A consumer belongs to its channel. Where its `in_wait` node is says why it is not being served:
- * in the queue's ready_consumers it waits for a message; in the channel's list for the channel's
- * prefetch; in the session's for room in the output; in none for its own prefetch, or for its
- * consume-ok to go out.
+ * among the ready of its queue's level it waits for a message; in the channel's list for the
+ * channel's prefetch; in the session's for room in the output; in none for its own prefetch, or for
+ * its consume-ok to go out.
  *
  * A cancelled consumer stays as long as unsettled entries name it.
  *
@@ -17,7 +17,7 @@
 
 enum consumer_wait {
     CONSUMER_IDLE,     /* consume-ok has not gone out, or cancelled */
-    CONSUMER_READY,    /* in queue.ready_consumers */
+    CONSUMER_READY,    /* in queue_level.ready */
     CONSUMER_PREFETCH, /* its own limit is reached */
     CONSUMER_CHANNEL,  /* in channel.waiting: the channel's limit is reached, or much waits */
     CONSUMER_OUTPUT    /* in session.waiting: the connection's output is full */
@@ -30,13 +30,13 @@ struct consumer {
     struct list in_wait;
     enum consumer_wait wait;
     struct core *core;
-    struct channel *channel; /* NULL once cancelled */
+    struct channel *channel;   /* NULL once cancelled */
+    struct queue_level *level; /* likewise */
     struct slot_id queue;
     struct slot_id id;
     struct span tag; /* owned */
     bool no_ack;
     bool exclusive;
-    int32_t priority;
     uint32_t prefetch; /* 0 = no limit */
     size_t n_unsettled;
 };

@@ -19,7 +19,7 @@ static void core_init_lists(struct core *core)
     struct list *lists[] = {&core->sessions,    &core->awaiting_store, &core->replying,
                             &core->jobs,        &core->memory_parked,  &core->teardowns,
                             &core->retired,     &core->orders,         &core->active_queues,
-                            &core->dead_queues, &core->garbage};
+                            &core->dead_queues, &core->garbage,        &core->waking};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
     slots_init(&core->queues);
@@ -255,6 +255,14 @@ static void core_run_teardowns(struct core *core, unsigned *work)
     }
 }
 
+static void core_wake(struct core *core, unsigned *work)
+{
+    core_rotate(&core->waking);
+    for (struct list *node; (node = list_first(&core->waking)) != NULL; list_remove(node))
+        if (!channel_wake_some(CONTAINER_OF(node, struct channel, in_waking), work))
+            return;
+}
+
 static void core_serve(struct core *core)
 {
     unsigned *work = &core->work;
@@ -363,7 +371,9 @@ bool core_step(struct core *core)
     *work = core->options.turn_work - quarter - 5 * share;
     for (size_t i = 0; i < core->n_links; i++)
         more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
-    *work += quarter;
+    *work += quarter / 2;
+    core_wake(core, work);
+    *work += quarter - quarter / 2;
     core_serve(core);
     *work += share;
     core_run_jobs(core, work);
@@ -388,10 +398,12 @@ bool core_step(struct core *core)
     more |= core->retry_due;
     core->retry_due = false;
     more |= *work == 0 || !list_empty(&core->jobs) || !list_empty(&core->dead_queues) ||
-            !list_empty(&core->active_queues) || !list_empty(&core->orders);
+            !list_empty(&core->active_queues) || !list_empty(&core->orders) ||
+            !list_empty(&core->waking);
     if (observer != NULL)
         observer->ended(observer->arg, core, more);
     core_publish_links(core);
+    ASSERT(*work <= core->options.turn_work);
     core->stats.turns++;
     if (core->options.turn_work - *work > core->stats.work_max)
         core->stats.work_max = core->options.turn_work - *work;
@@ -415,6 +427,11 @@ struct span core_make_name(struct core *core, const char *prefix, uint8_t *at)
     for (size_t i = 0; i < 22; i++)
         at[n++] = (uint8_t)DIGITS[(half[i / 11] >> (i % 11 * 6 - (i % 11 == 10 ? 2 : 0))) & 63];
     return span_of(at, n);
+}
+
+void core_count(struct core *core, size_t n)
+{
+    core->work -= n < core->work ? (unsigned)n : core->work;
 }
 
 uint64_t core_record(struct core *core, bool durable)

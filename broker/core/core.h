@@ -91,6 +91,7 @@ struct core {
     struct list awaiting_store; /* channels by the batch their first reply waits for (replies.c) */
     struct list replying;       /* channels whose first reply may go, by replies.in_flush */
     struct list jobs;           /* parked channels with a job, by parking.in_jobs */
+    struct list waking;         /* channels with consumers to be woken, by channel.in_waking */
     struct list memory_parked;  /* parked channels that wait for memory */
     struct list teardowns;      /* sessions that are ending */
     struct list retired;        /* channels to be freed at the end of the turn */
@@ -133,6 +134,10 @@ struct span core_make_name(struct core *core, const char *prefix, uint8_t *at);
 /* After each method: messages that it gave back go to the consumers that wait for them before
  * anything later happens, as far as the turn's work reaches. */
 void core_serve_returned(struct core *core);
+
+/* Counts `n` steps more than its caller knows of. Who counts his own steps down therefore does so
+ * before each: afterwards there may be none left. */
+void core_count(struct core *core, size_t n);
 
 /* Tells the store of a change to durable things and returns the batch that makes it true; 0 when
  * `durable` is false. */

@@ -9,10 +9,6 @@
 #include "broker/core/arguments_text.h"
 #include "broker/core/binding.h"
 
-/* Bindings and exchanges that a deletion removes before it is answered; the rest waits for
- * vhost_work. */
-enum { EXCHANGE_WORK_AT_ONCE = 256 };
-
 #define ALTERNATE SPAN_LIT("alternate-exchange")
 
 static const struct exchange_type *const TYPES[] = {
@@ -250,7 +246,7 @@ const struct reply *exchange_declare(struct vhost *v, const struct amqp_exchange
 }
 
 const struct reply *exchange_delete(struct vhost *v, const struct amqp_exchange_delete *m,
-                                    struct fault *f)
+                                    unsigned *work, struct fault *f)
 {
     uint8_t copy[255];
     struct span name = name_strip(m->exchange, copy);
@@ -266,8 +262,7 @@ const struct reply *exchange_delete(struct vhost *v, const struct amqp_exchange_
     if (m->if_unused && x->n_bindings != 0)
         return fault_set(f, REPLY_PRECONDITION_FAILED, EXCHANGE_TEXT " in use",
                          EXCHANGE_TEXT_ARGS(v, name));
-    unsigned work = EXCHANGE_WORK_AT_ONCE;
     exchange_detach(x);
-    vhost_work(v, &work);
+    vhost_work_at_once(v, work);
     return NULL;
 }

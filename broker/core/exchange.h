@@ -101,16 +101,17 @@ bool exchange_free_some(struct exchange *x, unsigned *work);
 const struct reply *exchange_declare(struct vhost *v, const struct amqp_exchange_declare *m,
                                      struct fault *f);
 
-/* exchange.delete. A missing exchange is fine. Errors: 403, 406. */
+/* exchange.delete. A missing exchange is fine. Takes what it does from `*work`, see
+ * vhost_work_at_once. Errors: 403, 406. */
 const struct reply *exchange_delete(struct vhost *v, const struct amqp_exchange_delete *m,
-                                    struct fault *f);
+                                    unsigned *work, struct fault *f);
 
-/* exchange.bind and exchange.unbind. Unbinding what does not exist is fine. Errors: 403, 404, 406,
- * 506. */
+/* exchange.bind and exchange.unbind. Unbinding what does not exist is fine; it takes what it does
+ * from `*work`, see vhost_work_at_once. Errors: 403, 404, 406, 506. */
 const struct reply *exchange_bind(struct vhost *v, const struct amqp_exchange_bind *m,
                                   struct fault *f);
 const struct reply *exchange_unbind(struct vhost *v, const struct amqp_exchange_unbind *m,
-                                    struct fault *f);
+                                    unsigned *work, struct fault *f);
 
 /* `name` without CR and LF, into `copy` (255 bytes): RabbitMQ drops them from names. */
 struct span name_strip(struct span name, uint8_t *copy);

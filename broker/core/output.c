@@ -82,8 +82,11 @@ void output_sent(struct session *s, uint64_t contents)
     }
     if (s->in_flight_bytes > OUTPUT_PENDING_MAX / 2)
         return;
-    for (struct list *node; (node = list_pop_front(&s->waiting)) != NULL;)
+    /* All at once: it comes once per half of OUTPUT_PENDING_MAX that the peer has read. */
+    for (struct list *node; (node = list_pop_front(&s->waiting)) != NULL;) {
         consumer_wake(CONTAINER_OF(node, struct consumer, in_wait));
+        core_count(s->core, 1);
+    }
     parking_wake_output(s);
 }
 

@@ -180,7 +180,8 @@ static bool publish_fanout_some(struct channel *ch, void *state, unsigned *work)
 {
     struct publish_fanout *fan = state;
     struct core *core = ch->session->core;
-    for (; *work != 0 && fan->at < fan->n; --*work, fan->at++) {
+    for (; *work != 0 && fan->at < fan->n; fan->at++) {
+        --*work;
         struct queue *q = slots_at(&core->queues, fan->queues[fan->at]);
         if (q != NULL && !q->deleted && publish_to(core, q, message_ref(fan->message)) != OK)
             fan->failed = true;

@@ -11,6 +11,11 @@
 #include "broker/core/route.h"
 #include "broker/core/vhost.h"
 
+enum {
+    QUEUE_LEVELS_PER_STEP = 16, /* priorities that a step of a turn's work walks past */
+    QUEUE_CHECKS_MAX = 8,       /* consumers that a publish tries before it goes to the backlog */
+};
+
 /* What a purge took away, until it is freed. */
 struct queue_garbage {
     struct list in_core;
@@ -18,6 +23,8 @@ struct queue_garbage {
     struct queue_returned *returned;
     size_t n_returned;
 };
+
+static struct consumer *queue_first_ready(struct queue *q);
 
 /* ---- Life ---- */
 
@@ -58,7 +65,8 @@ enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
     list_init(&q->in_owner);
     list_init(&q->holds);
     list_init(&q->consumers);
-    list_init(&q->ready_consumers);
+    list_init(&q->levels);
+    list_init(&q->ready_levels);
     list_init(&q->active);
     list_init(&q->bindings);
     list_init(&q->throttled);
@@ -169,10 +177,12 @@ size_t queue_n_ready(const struct queue *q)
 enum err queue_push(struct queue *q, struct message *m)
 {
     if (queue_n_ready(q) == 0 && list_empty(&q->holds)) {
-        for (struct list *node; (node = list_first(&q->ready_consumers)) != NULL;) {
-            struct consumer *c = CONTAINER_OF(node, struct consumer, in_wait);
-            if (!consumer_check_ready(c))
+        struct consumer *c;
+        for (unsigned n = 0; n < QUEUE_CHECKS_MAX && (c = queue_first_ready(q)) != NULL; n++) {
+            if (!consumer_check_ready(c)) {
+                core_count(q->core, 1);
                 continue;
+            }
             if (!output_ring_has_room(c->channel->session) ||
                 consumer_deliver(c, q, m, q->first_seq, false) != OK)
                 break;
@@ -292,23 +302,99 @@ void queue_settled(struct queue *q)
 
 /* ---- Messages and consumers ---- */
 
+struct queue_level *queue_join_level(struct queue *q, int32_t priority)
+{
+    size_t passed = 0;
+    struct list *at = q->levels.next;
+    struct queue_level *level = NULL;
+    for (; at != &q->levels; at = at->next, passed++) {
+        level = CONTAINER_OF(at, struct queue_level, in_queue);
+        if (level->priority <= priority)
+            break;
+    }
+    core_count(q->core, passed / QUEUE_LEVELS_PER_STEP);
+    if (at == &q->levels || level->priority != priority) {
+        level = calloc(1, sizeof(*level));
+        if (level == NULL)
+            return NULL;
+        level->priority = priority;
+        list_init(&level->in_queue);
+        list_init(&level->in_ready);
+        list_init(&level->ready);
+        list_insert_before(at, &level->in_queue);
+    }
+    level->n_consumers++;
+    return level;
+}
+
+void queue_leave_level(struct queue_level *level)
+{
+    if (--level->n_consumers != 0)
+        return;
+    list_remove(&level->in_queue);
+    list_remove(&level->in_ready);
+    free(level);
+}
+
+/* The one whose turn it is; NULL when nobody is ready. Levels that have become empty are noticed
+ * here alone: a consumer leaves its level without a word. */
+static struct consumer *queue_first_ready(struct queue *q)
+{
+    for (struct list *node; (node = list_first(&q->ready_levels)) != NULL; list_remove(node)) {
+        struct list *first = list_first(&CONTAINER_OF(node, struct queue_level, in_ready)->ready);
+        if (first != NULL)
+            return CONTAINER_OF(first, struct consumer, in_wait);
+    }
+    return NULL;
+}
+
+static void queue_level_ready(struct queue *q, struct queue_level *level)
+{
+    size_t passed = 0;
+    struct list *at = &q->ready_levels;
+    for (; at->prev != &q->ready_levels &&
+           CONTAINER_OF(at->prev, struct queue_level, in_ready)->priority < level->priority;
+         at = at->prev)
+        passed++;
+    core_count(q->core, passed / QUEUE_LEVELS_PER_STEP);
+    list_insert_before(at, &level->in_ready);
+}
+
+void queue_add_ready(struct queue *q, struct consumer *c)
+{
+    struct queue_level *level = c->level;
+    if (!list_linked(&level->in_ready))
+        queue_level_ready(q, level);
+    list_push_back(&level->ready, &c->in_wait);
+    c->wait = CONSUMER_READY;
+    queue_activate(q);
+}
+
+void queue_to_back(struct consumer *c)
+{
+    struct list *ready = &c->level->ready;
+    if (c->in_wait.next == ready)
+        return;
+    list_remove(&c->in_wait);
+    list_push_back(ready, &c->in_wait);
+}
+
 void queue_activate(struct queue *q)
 {
-    if (!q->deleted && !list_linked(&q->active) && !list_empty(&q->ready_consumers) &&
-        queue_n_ready(q) != 0 && list_empty(&q->holds))
+    if (!q->deleted && !list_linked(&q->active) && queue_n_ready(q) != 0 && list_empty(&q->holds) &&
+        queue_first_ready(q) != NULL)
         list_push_back(&q->core->active_queues, &q->active);
 }
 
 bool queue_dispatch(struct queue *q, unsigned *work)
 {
-    struct list *node;
+    struct consumer *c;
     if (!list_empty(&q->holds))
         return true; /* active again when it is let go of */
-    while (queue_n_ready(q) != 0 && (node = list_first(&q->ready_consumers)) != NULL) {
+    while (queue_n_ready(q) != 0 && (c = queue_first_ready(q)) != NULL) {
         if (*work == 0)
             return false;
         --*work;
-        struct consumer *c = CONTAINER_OF(node, struct consumer, in_wait);
         if (!consumer_check_ready(c))
             continue;
         if (!output_ring_has_room(c->channel->session))
@@ -334,17 +420,6 @@ bool queue_rest(struct queue *q)
     return true;
 }
 
-void queue_add_ready(struct queue *q, struct consumer *c)
-{
-    struct list *at = &q->ready_consumers;
-    while (at->prev != &q->ready_consumers &&
-           CONTAINER_OF(at->prev, struct consumer, in_wait)->priority < c->priority)
-        at = at->prev;
-    list_insert_before(at, &c->in_wait);
-    c->wait = CONSUMER_READY;
-    queue_activate(q);
-}
-
 const struct reply *queue_locked(const struct queue *q, struct fault *f)
 {
     return fault_set(f, REPLY_RESOURCE_LOCKED,
@@ -358,6 +433,34 @@ const struct reply *queue_check_owner(const struct queue *q, const struct sessio
                                       struct fault *f)
 {
     return q->owner == NULL || q->owner == s ? NULL : queue_locked(q, f);
+}
+
+/* True when some consumer is ready. */
+static bool queue_check_levels(const struct queue *q)
+{
+    size_t n_consumers = 0;
+    bool any_ready = false;
+    const struct queue_level *above = NULL;
+    LIST_EACH(&q->levels, node) {
+        const struct queue_level *level = CONTAINER_OF(node, struct queue_level, in_queue);
+        ASSERT(level->n_consumers != 0 && (above == NULL || above->priority > level->priority));
+        ASSERT(list_empty(&level->ready) || list_linked(&level->in_ready));
+        LIST_EACH(&level->ready, ready) {
+            const struct consumer *c = CONTAINER_OF(ready, struct consumer, in_wait);
+            ASSERT(c->wait == CONSUMER_READY && c->level == level);
+            any_ready = true;
+        }
+        n_consumers += level->n_consumers;
+        above = level;
+    }
+    ASSERT(n_consumers == q->n_consumers);
+    above = NULL;
+    LIST_EACH(&q->ready_levels, node) {
+        const struct queue_level *level = CONTAINER_OF(node, struct queue_level, in_ready);
+        ASSERT(above == NULL || above->priority > level->priority);
+        above = level;
+    }
+    return any_ready;
 }
 
 void queue_check(const struct queue *q)
@@ -375,9 +478,7 @@ void queue_check(const struct queue *q)
         n++;
     }
     ASSERT(n == q->n_consumers);
-    LIST_EACH(&q->ready_consumers, node)
-        ASSERT(CONTAINER_OF(node, struct consumer, in_wait)->wait == CONSUMER_READY);
-    bool may_meet = queue_n_ready(q) != 0 && !list_empty(&q->ready_consumers) &&
-                    list_empty(&q->holds);
+    bool any_ready = queue_check_levels(q);
+    bool may_meet = any_ready && queue_n_ready(q) != 0 && list_empty(&q->holds);
     ASSERT(q->deleted || !may_meet || list_linked(&q->active));
 }

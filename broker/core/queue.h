@@ -7,9 +7,12 @@
  * anything never handed out, therefore two sources suffice: `returned`, a heap, and behind it
  * `ready`, whose messages are numbered without gaps from `first_seq` on.
  *
- * A message that arrives at an empty queue with a ready consumer never enters it. Otherwise, when
- * messages and consumers may meet again, the queue is put on the core's list of active queues, and
- * queue_dispatch brings them together in slices.
+ * A message that arrives at an empty queue with a consumer that takes it never enters it.
+ * Otherwise, when messages and consumers may meet again, the queue is put on the core's list of
+ * active queues, and queue_dispatch brings them together in slices.
+ *
+ * A consumer that is ready waits for a message; whether it may take one is looked at when there is
+ * one. If not, it then leaves the ready ones for where it is woken from (consumer_check_ready).
  *
  * A deleted queue leaves its vhost at once; its messages and bindings go in slices, and the struct
  * stays as long as unsettled entries name it.
@@ -42,6 +45,15 @@ struct queue_returned {
     struct message *message;
 };
 
+/* The consumers of one priority, as long as the queue has any. */
+struct queue_level {
+    struct list in_queue; /* in queue.levels */
+    struct list in_ready; /* in queue.ready_levels */
+    struct list ready;    /* consumers by turn, by consumer.in_wait */
+    size_t n_consumers;   /* all, ready or not */
+    int32_t priority;
+};
+
 struct queue {
     struct map_node by_name;
     struct slot_id id;
@@ -54,7 +66,6 @@ struct queue {
     bool auto_delete;
     bool exclusive;
     bool deleted;
-    bool had_consumer;
     struct session *owner; /* of an exclusive queue */
     struct list in_owner;
 
@@ -69,8 +80,9 @@ struct queue {
     struct list consumers; /* all, in order of registration, by consumer.in_queue */
     size_t n_consumers;
     struct consumer *exclusive_consumer;
-    struct list ready_consumers; /* by priority, then by turn; consumer.in_ready */
-    struct list active;          /* in core->active_queues */
+    struct list levels;       /* all priorities, the highest first, by queue_level.in_queue */
+    struct list ready_levels; /* those with ready consumers, and some that have none any more */
+    struct list active;       /* in core->active_queues */
 
     uint64_t taken_ns;     /* when a message was last taken from its backlog; 0 = never */
     struct list throttled; /* sessions that are ahead of its consumers, by session.in_throttled */
@@ -131,8 +143,16 @@ void queue_activate(struct queue *q);
  */
 bool queue_dispatch(struct queue *q, unsigned *work);
 
-/* Puts a consumer that may take messages into its place by priority and turn. */
+/* The level of a new consumer's priority, made if need be. Each call takes one queue_leave_level.
+ * Counts what it walks past. NULL when memory is out. */
+struct queue_level *queue_join_level(struct queue *q, int32_t priority);
+void queue_leave_level(struct queue_level *level);
+
+/* Puts a consumer into its place by priority and turn, where it waits for a message. */
 void queue_add_ready(struct queue *q, struct consumer *c);
+
+/* Has a ready consumer that was served wait behind its equals. */
+void queue_to_back(struct consumer *c);
 
 void queue_check(const struct queue *q);
 

@@ -32,7 +32,7 @@ const struct reply *on_exchange_delete(struct channel *ch, const struct method *
     uint8_t copy[255];
     struct exchange *x = vhost_exchange(ch->session->vhost, name_strip(d->exchange, copy));
     bool durable = x != NULL && x->durable;
-    const struct reply *bad = exchange_delete(ch->session->vhost, d, f);
+    const struct reply *bad = exchange_delete(ch->session->vhost, d, &ch->session->core->work, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_delete_ok, d->no_wait,
                      core_record(ch->session->core, durable));
@@ -50,7 +50,8 @@ const struct reply *on_exchange_bind(struct channel *ch, const struct method *m,
 
 const struct reply *on_exchange_unbind(struct channel *ch, const struct method *m, struct fault *f)
 {
-    const struct reply *bad = exchange_unbind(ch->session->vhost, &m->exchange_unbind, f);
+    const struct reply *bad = exchange_unbind(ch->session->vhost, &m->exchange_unbind,
+                                              &ch->session->core->work, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_unbind_ok, m->exchange_unbind.no_wait,
                      core_record(ch->session->core, true));
@@ -186,7 +187,7 @@ const struct reply *on_queue_unbind(struct channel *ch, const struct method *m, 
     b.queue = name_strip(b.queue, copy);
     if (unnamed && b.routing_key.size == 0)
         b.routing_key = b.queue;
-    bad = queue_unbind(ch->session->vhost, &b, ch->session, f);
+    bad = queue_unbind(ch->session->vhost, &b, ch->session, &ch->session->core->work, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_queue_unbind_ok, false, core_record(ch->session->core, true));
     return bad;

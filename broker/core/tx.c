@@ -144,10 +144,13 @@ static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)
 {
     (void)state;
     struct tx *tx = ch->tx;
-    for (; *work != 0 && tx->publishes.n != 0; --*work)
+    while (*work != 0 && tx->publishes.n != 0) {
+        --*work;
         tx_commit_publish(ch, *(struct tx_publish **)fifo_front(&tx->publishes));
+    }
     hold_begin(ch, tx->settlements.n, *work);
-    for (; *work != 0 && tx->settlements.n != 0; --*work) {
+    while (*work != 0 && tx->settlements.n != 0) {
+        --*work;
         struct tx_settlement s = *(struct tx_settlement *)fifo_front(&tx->settlements);
         struct unsettled_entry *e = unsettled_find(&ch->unsettled, s.tag);
         unsettled_hold(e, false);

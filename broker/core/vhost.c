@@ -7,6 +7,10 @@
 #include "broker/core/binding.h"
 #include "broker/core/queue.h"
 
+/* Bindings and exchanges that a request removes before it is answered; the rest waits for
+ * vhost_work. */
+enum { VHOST_WORK_AT_ONCE = 256 };
+
 struct vhost_predeclared {
     const char *name;
     const struct exchange_type *type;
@@ -111,6 +115,14 @@ bool vhost_work(struct vhost *v, unsigned *work)
         exchange_free_some(CONTAINER_OF(first, struct exchange, in_detached), work);
     }
     return true;
+}
+
+void vhost_work_at_once(struct vhost *v, unsigned *work)
+{
+    unsigned left = VHOST_WORK_AT_ONCE;
+    vhost_work(v, &left);
+    unsigned done = VHOST_WORK_AT_ONCE - left;
+    *work -= done < *work ? done : *work;
 }
 
 static void vhost_check_exchange(const struct vhost *v, const struct exchange *x)

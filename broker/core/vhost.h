@@ -52,6 +52,10 @@ struct queue *vhost_queue(const struct vhost *v, struct span name);
  * True when none is left. */
 bool vhost_work(struct vhost *v, unsigned *work);
 
+/* The same for what one request sets off: a small deletion is done before it is answered, however
+ * little work the turn has left. What it takes is counted as far as there is any. */
+void vhost_work_at_once(struct vhost *v, unsigned *work);
+
 void vhost_check(const struct vhost *v);
 
 #endif

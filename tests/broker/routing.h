@@ -28,6 +28,7 @@ struct world {
     struct vhost *v;
     struct route r;
     struct fault f;
+    unsigned work; /* left in this turn */
     struct buf table;
     char routed[4096];
 };
@@ -162,7 +163,7 @@ static inline const char *world_declare(struct world *w, const char *name, const
 static inline const char *world_delete(struct world *w, const char *name, bool if_unused)
 {
     struct amqp_exchange_delete m = {.exchange = span_str(name), .if_unused = if_unused};
-    return world_answer(w, exchange_delete(w->v, &m, &w->f));
+    return world_answer(w, exchange_delete(w->v, &m, &w->work, &w->f));
 }
 
 static inline const char *world_bind_as(struct world *w, const void *session, const char *exchange,
@@ -187,7 +188,7 @@ static inline const char *world_unbind_as(struct world *w, const void *session,
         .routing_key = span_str(key),
         .arguments = table_of(&w->table, arguments),
     };
-    return world_answer(w, queue_unbind(w->v, &m, session, &w->f));
+    return world_answer(w, queue_unbind(w->v, &m, session, &w->work, &w->f));
 }
 
 static inline const char *world_bind(struct world *w, const char *exchange, const char *queue,
@@ -221,7 +222,7 @@ static inline const char *world_unbind_exchange(struct world *w, const char *sou
         .destination = span_str(destination),
         .routing_key = span_str(key),
     };
-    return world_answer(w, exchange_unbind(w->v, &m, &w->f));
+    return world_answer(w, exchange_unbind(w->v, &m, &w->work, &w->f));
 }
 
 static inline bool world_exists(struct world *w, const char *exchange)

@@ -106,6 +106,42 @@ START_TEST(delivery_tags_are_the_channels_own)
 }
 END_TEST
 
+/* Each qos wakes all consumers of the channel, and each publish tries those that are ready. */
+START_TEST(waking_many_consumers_is_counted_and_done_in_slices)
+{
+    enum { CONSUMERS = 6000, ROUNDS = 40 };
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < CONSUMERS; i++)
+        put(c, "1 basic_consume queue=q consumer_tag=t%d no_wait", i);
+    fixture_run(fx);
+    say(c, "1 basic_qos prefetch_count=1 global");
+    say(c, "1 basic_publish routing_key=q | first");
+    forget(c);
+    for (int i = 0; i < ROUNDS; i++) {
+        put(c, "1 basic_publish routing_key=q | x");
+        put(c, "1 queue_purge queue=q no_wait");
+        put(c, "1 basic_qos prefetch_count=1 global");
+    }
+    uint64_t turns = fx->core->stats.turns;
+    fixture_run(fx);
+    ck_assert_uint_ge(fx->core->stats.turns - turns, ROUNDS);
+    ck_assert_uint_le(fx->core->stats.work_max, fx->core->options.turn_work);
+    forget(c);
+    /* All are still served. */
+    say(c, "1 basic_qos global");
+    for (int i = 0; i < CONSUMERS; i++)
+        put(c, "1 basic_publish routing_key=q | x");
+    fixture_run(fx);
+    ck_assert_uint_eq(n_heard(c), CONSUMERS + 1);
+    LIST_EACH(&fixture_queue(fx, "q")->consumers, node)
+        ck_assert_uint_ge(CONTAINER_OF(node, struct consumer, in_queue)->n_unsettled, 1);
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("channel", a_soft_error_costs_its_channel_alone, closes_that_cross_are_both_answered,
       the_end_of_a_channel_returns_what_was_out_and_cancels_its_consumers,
-      an_empty_queue_name_means_the_one_declared_last, delivery_tags_are_the_channels_own)
+      an_empty_queue_name_means_the_one_declared_last, delivery_tags_are_the_channels_own,
+      waking_many_consumers_is_counted_and_done_in_slices)

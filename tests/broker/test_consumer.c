@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/limits.h"
+#include "base/rng.h"
 #include "tests/broker/core_fixture.h"
 
 static void publish_numbers(struct client *c, const char *queue, unsigned first, unsigned last)
@@ -306,6 +308,102 @@ START_TEST(a_connection_that_does_not_read_holds_a_bounded_amount)
 }
 END_TEST
 
+static void consume(struct client *c, const char *tag, uint8_t priority)
+{
+    uint8_t arguments[16] = "\x0ax-priorityI\0\0\0";
+    arguments[sizeof(arguments) - 1] = priority;
+    struct method m = {.id = METHOD_basic_consume};
+    m.basic_consume = (struct amqp_basic_consume){
+        .queue = SPAN_LIT("q"),
+        .consumer_tag = span_str(tag),
+        .no_ack = true,
+        .no_wait = true,
+        .arguments = span_of(arguments, sizeof(arguments)),
+    };
+    put_method(c, 1, &m);
+    fixture_run(c->fx);
+}
+
+/* Against a search for the highest priority, and in it for whoever has waited longest. */
+START_TEST(the_highest_priority_is_served_first_and_equals_take_turns)
+{
+    enum { N = 40, STEPS = 2000 };
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    struct rng rng = {7};
+    int priority[N]; /* -1 = no such consumer */
+    unsigned turn[N];
+    unsigned tag = 0;
+    char text[96];
+    for (unsigned i = 0; i < N; i++)
+        priority[i] = -1;
+    say(c, "1 queue_declare queue=q no_wait");
+    forget(c);
+    for (unsigned step = 0; step < STEPS; step++) {
+        unsigned best = N;
+        for (unsigned i = 0; i < N; i++)
+            if (priority[i] >= 0 && (best == N || priority[i] > priority[best] ||
+                                     (priority[i] == priority[best] && turn[i] < turn[best])))
+                best = i;
+        unsigned i = best;
+        if (best != N && rng_below(&rng, 3) != 0) {
+            say(c, "1 basic_publish routing_key=q | x");
+            snprintf(text, sizeof(text),
+                     "1 basic_deliver consumer_tag=t%u delivery_tag=%u routing_key=q | x", best,
+                     ++tag);
+            heard(c, text);
+        } else {
+            i = (unsigned)rng_below(&rng, N);
+            snprintf(text, sizeof(text), "t%u", i);
+            if (priority[i] >= 0)
+                say(c, "1 basic_cancel consumer_tag=%s no_wait", text);
+            priority[i] = priority[i] >= 0 ? -1 : (int)rng_below(&rng, 8);
+            if (priority[i] >= 0)
+                consume(c, text, (uint8_t)priority[i]);
+        }
+        turn[i] = step;
+    }
+    fixture_free(fx);
+}
+END_TEST
+
+/* Processor time of 1,000 deliveries to two consumers, with `n` ready ones of lower priority. */
+static double delivery_seconds(unsigned n)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *low = fixture_connect(fx);
+    struct client *high = fixture_connect(fx);
+    say(low, "1 queue_declare queue=q no_wait");
+    for (unsigned i = 0; i < n; i++)
+        put(low, "1 basic_consume queue=q consumer_tag=t%u no_ack no_wait", i);
+    fixture_run(fx);
+    consume(high, "a", 9);
+    consume(high, "b", 9);
+    for (unsigned i = 0; i < 1000; i++)
+        put(low, "1 basic_publish routing_key=q | x");
+    for (unsigned i = 0; i < FIXTURE_LINKS; i++)
+        ring_publish(&fx->links[i].in);
+    clock_t from = clock();
+    core_step(fx->core);
+    clock_t till = clock();
+    ck_assert_uint_eq(fx->core->stats.delivered, 1000);
+    fixture_run(fx);
+    forget(low);
+    forget(high);
+    fixture_free(fx);
+    return (double)(till - from) / CLOCKS_PER_SEC;
+}
+
+/* Deliberate: measured by the clock, for the number of consumers is what nothing counts. It once
+ * took some hundred times as long. */
+START_TEST(a_delivery_does_not_cost_more_for_others_that_are_ready)
+{
+    double few = delivery_seconds(10);
+    double many = delivery_seconds(15000);
+    ck_assert_double_lt(many, few * 10 + 0.02);
+}
+END_TEST
+
 SUITE("consumer", a_failed_channel_hears_nothing_more_of_its_consumers,
       what_waits_is_delivered_after_consume_ok, no_delivery_overtakes_its_consume_ok,
       consumers_take_turns, a_full_consumer_is_passed_over_and_comes_back,
@@ -315,4 +413,6 @@ SUITE("consumer", a_failed_channel_hears_nothing_more_of_its_consumers,
       after_cancel_ok_nothing_is_delivered_and_old_tags_still_settle,
       a_cancelled_consumer_with_unsettled_messages_still_counts_for_the_channel,
       a_deleted_queue_tells_its_consumers, an_auto_delete_queue_goes_with_its_last_consumer,
-      a_connection_that_does_not_read_holds_a_bounded_amount)
+      a_connection_that_does_not_read_holds_a_bounded_amount,
+      the_highest_priority_is_served_first_and_equals_take_turns,
+      a_delivery_does_not_cost_more_for_others_that_are_ready)

@@ -205,7 +205,7 @@ START_TEST(an_unbind_without_memory_leaves_the_binding)
     unsigned n = 0;
     for (;; n++) {
         arm(n);
-        const struct reply *reply = queue_unbind(w.v, &u, NULL, &w.f);
+        const struct reply *reply = queue_unbind(w.v, &u, NULL, &w.work, &w.f);
         disarm();
         vhost_check(w.v);
         if (reply == NULL)

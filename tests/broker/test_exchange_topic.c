@@ -4,7 +4,7 @@
 #include "base/rng.h"
 #include "tests/broker/routing.h"
 
-enum { WORDS_MAX = 130 };
+enum { WORDS_MAX = 260 };
 
 static size_t split(const char *key, struct span words[WORDS_MAX])
 {
@@ -147,6 +147,68 @@ START_TEST(random_bindings_route_as_the_naive_matcher_does)
 }
 END_TEST
 
+/* A long key of few different words, and a pattern like it: words become wildcards, runs of words
+ * one `#`, and sometimes a word another one. */
+static void random_long_pair(struct rng *rng, char key[256], char pattern[256])
+{
+    static const char *const WORDS[] = {"a", "", "b", ""};
+    size_t n = 1 + rng_below(rng, 255);
+    size_t n_different = 1 + rng_below(rng, 4);
+    bool first = true;
+    key[0] = '\0';
+    pattern[0] = '\0';
+    for (size_t i = 0; i < n && strlen(key) < 253; i++) {
+        const char *word = WORDS[rng_below(rng, n_different)];
+        strcat(strcat(key, i == 0 ? "" : "."), word);
+        size_t dice = rng_below(rng, 100);
+        if (dice < 20 && (first || pattern[strlen(pattern) - 1] != '#'))
+            word = "#";
+        else if (dice < 40 && !first && pattern[strlen(pattern) - 1] == '#')
+            continue;
+        else if (dice < 50)
+            word = "*";
+        else if (dice == 99)
+            word = "b";
+        if (strlen(pattern) < 253)
+            strcat(strcat(pattern, first ? "" : "."), word);
+        first = false;
+    }
+}
+
+START_TEST(long_keys_route_as_the_naive_matcher_does)
+{
+    enum { ROUNDS = 3, PATTERNS = 24 };
+    static char keys[PATTERNS][256];
+    static char patterns[PATTERNS][256];
+    struct rng rng = {11};
+    char name[8];
+    size_t n_matches = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct world w;
+        world_init(&w);
+        for (size_t i = 0; i < PATTERNS; i++) {
+            snprintf(name, sizeof(name), "%02zu", i);
+            world_queue(&w, name);
+            random_long_pair(&rng, keys[i], patterns[i]);
+            ck_assert_str_eq(world_bind(&w, "amq.topic", name, patterns[i]), "ok");
+        }
+        for (size_t k = 0; k < PATTERNS; k++) {
+            char wanted[PATTERNS * 3 + 1] = "";
+            for (size_t i = 0; i < PATTERNS; i++) {
+                if (!naive_match(patterns[i], keys[k]))
+                    continue;
+                snprintf(name, sizeof(name), "%s%02zu", wanted[0] == '\0' ? "" : " ", i);
+                strcat(wanted, name);
+                n_matches++;
+            }
+            ck_assert_str_eq(world_route(&w, "amq.topic", keys[k]), wanted);
+        }
+        world_fini(&w);
+    }
+    ck_assert_uint_gt(n_matches, ROUNDS * PATTERNS / 4);
+}
+END_TEST
+
 static void repeat(char *out, const char *word, int n)
 {
     out[0] = '\0';
@@ -178,6 +240,45 @@ START_TEST(many_wildcards_against_many_words_do_not_blow_up)
         ck_assert_str_eq(world_route(&w, "amq.topic", key), "hashes mixed words");
     repeat(key, "a", 59);
     ck_assert_str_eq(world_route(&w, "amq.topic", key), "hashes");
+    world_fini(&w);
+}
+END_TEST
+
+/* All prefixes are live at every word of the key; once, each was looked at again for each word. */
+START_TEST(a_route_looks_at_no_more_than_the_patterns_have_words)
+{
+    enum { DEPTH = 10, BINDINGS = 1 << DEPTH };
+    static const char *const TAILS[] = {"#.z", "#.b.#.z", "#.a.#.*.z"};
+    struct world w;
+    char key[256];
+    size_t n_words = 0;
+    world_init(&w);
+    world_queue(&w, "q");
+    for (unsigned i = 0; i < BINDINGS; i++) {
+        char pattern[256] = "";
+        for (unsigned bit = 0; bit < DEPTH; bit++)
+            strcat(pattern, (i >> bit & 1) != 0 ? "*." : "a.");
+        strcat(pattern, TAILS[i % 3]);
+        struct span words[WORDS_MAX];
+        n_words += split(pattern, words);
+        ck_assert_str_eq(world_bind(&w, "amq.topic", "q", pattern), "ok");
+    }
+    repeat(key, "a", 127);
+    ck_assert_str_eq(world_route(&w, "amq.topic", key), "");
+    ck_assert_uint_le(w.r.looks, 2 * (n_words + 1));
+    /* Many different words, of which each `#` is followed by few. */
+    size_t size = 0;
+    for (int i = 0; i < DEPTH; i++, size += 2)
+        memcpy(key + size, "a.", 2);
+    for (char c = '!'; c < '~'; c++) {
+        if (c == '.' || c == 'z')
+            continue;
+        key[size++] = c;
+        key[size++] = '.';
+    }
+    memcpy(key + size, "z", 2);
+    ck_assert_str_eq(world_route(&w, "amq.topic", key), "q");
+    ck_assert_uint_le(w.r.looks, 2 * (n_words + 1) + BINDINGS);
     world_fini(&w);
 }
 END_TEST
@@ -219,6 +320,8 @@ END_TEST
 
 WORLD_MAIN("exchange_topic", edge_cases_match_as_they_do_in_rabbitmq,
            random_bindings_route_as_the_naive_matcher_does,
+           long_keys_route_as_the_naive_matcher_does,
+           a_route_looks_at_no_more_than_the_patterns_have_words,
            many_wildcards_against_many_words_do_not_blow_up,
            neighbouring_hashes_are_distinct_bindings_that_match_alike,
            a_shorter_pattern_survives_the_longer_one_through_it)

@@ -2,6 +2,7 @@
 /* queue_methods.c, but what test_queue and the tests of exchanges and bindings show already. */
 #include <string.h>
 
+#include "broker/core/vhost.h"
 #include "tests/broker/core_fixture.h"
 
 static struct fixture *fx;
@@ -162,7 +163,32 @@ START_TEST(a_delete_is_felt_by_the_next_method)
 }
 END_TEST
 
+/* What a deletion removes before it is answered is work like any other. */
+START_TEST(bindings_that_go_with_their_exchange_are_counted)
+{
+    enum { EXCHANGES = 80, BINDINGS = 250 };
+    begin();
+    say(c, "1 queue_declare queue=q no_wait");
+    for (int i = 0; i < EXCHANGES; i++) {
+        put(c, "1 exchange_declare exchange=x%d type=fanout no_wait", i);
+        for (int k = 0; k < BINDINGS; k++)
+            put(c, "1 queue_bind queue=q exchange=x%d routing_key=%d no_wait", i, k);
+        fixture_run(fx);
+    }
+    for (int i = 0; i < EXCHANGES; i++)
+        put(c, "1 exchange_delete exchange=x%d no_wait", i);
+    uint64_t turns = fx->core->stats.turns;
+    fixture_run(fx);
+    ck_assert_uint_ge(fx->core->stats.turns - turns,
+                      EXCHANGES * BINDINGS / fx->core->options.turn_work);
+    ck_assert_uint_eq(fx->core->vhost->bindings.n, 0);
+    forget(c);
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("queue_methods", a_queue_without_a_name_gets_one, a_declare_must_mean_the_queue_that_is_there,
       reserved_names_are_refused, a_delete_may_ask_for_unused_and_empty,
       deleting_what_is_not_there_is_fine, durable_changes_are_answered_when_they_are_durable,
-      a_busy_queue_answers, a_delete_is_felt_by_the_next_method)
+      a_busy_queue_answers, a_delete_is_felt_by_the_next_method,
+      bindings_that_go_with_their_exchange_are_counted)
