@@ -7,6 +7,8 @@
 #include "broker/core/core.h"
 #include "broker/core/queue.h"
 
+enum { HOLD_LOOKS_PER_STEP = 8 };
+
 struct hold {
     struct list in_channel;
     struct list in_queue;
@@ -25,20 +27,35 @@ void hold_begin(struct channel *ch, size_t n, unsigned work)
     ch->holds.holding |= n > work;
 }
 
+/* What the channel holds the queue by, or NULL. Counts what it looks at. */
+static struct hold *hold_find(const struct channel *ch, const struct queue *q)
+{
+    size_t looks = 0;
+    struct hold *found = NULL;
+    LIST_EACH(&q->holds, node) {
+        struct hold *h = CONTAINER_OF(node, struct hold, in_queue);
+        if (h->channel == ch) {
+            found = h;
+            break;
+        }
+        looks++;
+    }
+    core_count(q->core, looks / HOLD_LOOKS_PER_STEP);
+    return found;
+}
+
 enum err hold_queue(struct channel *ch, struct queue *q)
 {
     if (!ch->holds.holding)
         return OK;
-    LIST_EACH(&q->holds, node) {
-        struct hold *h = CONTAINER_OF(node, struct hold, in_queue);
-        if (h->channel != ch)
-            continue;
+    struct hold *h = hold_find(ch, q);
+    if (h != NULL) {
         /* To the front: a slice asks for the same few queues again and again. */
         list_remove(&h->in_queue);
         list_push_front(&q->holds, &h->in_queue);
         return OK;
     }
-    struct hold *h = malloc(sizeof(*h));
+    h = malloc(sizeof(*h));
     if (h == NULL)
         return ERR_NOMEM;
     h->channel = ch;

@@ -35,7 +35,8 @@ void holds_init(struct holds *h);
  * `work` left. Saying it again changes nothing. */
 void hold_begin(struct channel *ch, size_t n, unsigned work);
 
-/* A message is about to come back to `q`: holds it if the channel is holding. ERR_NOMEM. */
+/* A message is about to come back to `q`: holds it if the channel is holding. ERR_NOMEM. The turn's
+ * work counts the other channels that hold it and are looked at. */
 MUST_USE enum err hold_queue(struct channel *ch, struct queue *q);
 
 /* All messages are back: lets go, counting `*work` down. True when nothing is held any more. */

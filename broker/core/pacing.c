@@ -60,13 +60,21 @@ void pacing_taken(struct queue *q)
         pacing_let_go(q);
 }
 
-void pacing_let_go(struct queue *q)
+bool pacing_let_go_some(struct queue *q, unsigned *work)
 {
-    unsigned *work = &q->core->work;
-    for (struct list *node; (node = list_pop_front(&q->throttled)) != NULL;) {
+    for (struct list *node; (node = list_first(&q->throttled)) != NULL;) {
+        if (*work == 0)
+            return false;
+        --*work;
         struct session *s = CONTAINER_OF(node, struct session, in_throttled);
+        list_remove(node);
         pacing_forget(s);
         session_throttle(s, false);
-        *work -= *work != 0;
     }
+    return true;
+}
+
+void pacing_let_go(struct queue *q)
+{
+    (void)pacing_let_go_some(q, &q->core->work);
 }

@@ -26,7 +26,11 @@ void pacing_published(struct session *s, struct queue *q, size_t bytes);
 /* Messages have left `q`, which throttles sessions. */
 void pacing_taken(struct queue *q);
 
-/* Lets go of all that `q` throttles: its backlog has ended. */
+/* Lets go of those that `q` throttles, as far as the turn's work reaches: its backlog has ended.
+ * The rest follows with the next messages taken, or is let go by the I/O side. */
 void pacing_let_go(struct queue *q);
+
+/* The same, counting `*work` down. True when none is left, as the end of a queue needs it. */
+bool pacing_let_go_some(struct queue *q, unsigned *work);
 
 #endif

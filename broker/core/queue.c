@@ -123,7 +123,7 @@ static bool queue_drop_some(struct core *core, struct fifo *ready, struct queue_
 
 bool queue_empty_some(struct queue *q, unsigned *work)
 {
-    if (!queue_detach_some(q, work) || !hold_forget_some(q, work) ||
+    if (!queue_detach_some(q, work) || !hold_forget_some(q, work) || !pacing_let_go_some(q, work) ||
         !queue_drop_some(q->core, &q->ready, q->returned, &q->n_returned, work))
         return false;
     list_remove(&q->active);
@@ -470,7 +470,7 @@ void queue_check(const struct queue *q)
         ASSERT(i == 0 || q->returned[(i - 1) / 2].seq <= q->returned[i].seq);
     }
     LIST_EACH(&q->throttled, node)
-        ASSERT(!q->deleted && !CONTAINER_OF(node, struct session, in_throttled)->released);
+        ASSERT(!CONTAINER_OF(node, struct session, in_throttled)->released);
     size_t n = 0;
     LIST_EACH(&q->consumers, node) {
         const struct consumer *c = CONTAINER_OF(node, struct consumer, in_queue);

@@ -308,9 +308,11 @@ static bool replies_flush(struct channel *ch, unsigned *work)
         struct waiting_reply *w = deque_at(list, 0);
         if (w->batch > replies_core(ch)->durable)
             break;
-        if (*work == 0 || !replies_send(ch, w))
+        if (*work == 0)
             return false;
-        --*work;
+        --*work; /* also for the try: many channels may find the same ring full */
+        if (!replies_send(ch, w))
+            return false;
         replies_sent(ch);
     }
     deque_trim(list);

@@ -166,6 +166,38 @@ START_TEST(who_waits_does_not_starve_who_works)
 }
 END_TEST
 
+/* Whoever holds it is looked for among all who do. */
+START_TEST(looking_for_a_hold_is_counted)
+{
+    enum { CHANNELS = 200 };
+    fx = fixture_new(0);
+    c = fixture_connect(fx);
+    say(c, "1 queue_declare queue=q no_wait");
+    for (unsigned i = 2; i <= CHANNELS; i++)
+        say(c, "%u channel_open", i);
+    forget(c);
+    struct session *s = fx->core->links[c->link].sessions[c->conn.index];
+    struct queue *q = fixture_queue(fx, "q");
+    LIST_EACH(&s->channel_list, node) {
+        struct channel *ch = CONTAINER_OF(node, struct channel, in_session);
+        hold_begin(ch, 1, 0);
+        ck_assert_int_eq(hold_queue(ch, q), OK);
+    }
+    struct channel *first = CONTAINER_OF(s->channel_list.next, struct channel, in_session);
+    fx->core->work = 1000;
+    ck_assert_int_eq(hold_queue(first, q), OK);
+    ck_assert_uint_lt(fx->core->work, 1000);
+    unsigned work = fx->core->work;
+    ck_assert_int_eq(hold_queue(first, q), OK);
+    ck_assert_uint_eq(fx->core->work, work); /* it is the first now */
+    work = CHANNELS;
+    LIST_EACH(&s->channel_list, node)
+        ck_assert(hold_release_some(CONTAINER_OF(node, struct channel, in_session), &work));
+    ck_assert(list_empty(&q->holds));
+    fixture_free(fx);
+}
+END_TEST
+
 /* Everything ends at once while one connection waits for what another has not yet given back. */
 START_TEST(the_core_ends_in_the_middle)
 {
@@ -180,4 +212,4 @@ END_TEST
 SUITE("hold", a_requeue_in_slices_is_seen_whole, a_commit_gives_back_in_one_piece,
       what_looks_at_the_messages_waits, a_publish_to_a_held_queue_goes_behind,
       a_held_queue_can_be_deleted_with_its_owner, who_waits_does_not_starve_who_works,
-      the_core_ends_in_the_middle)
+      the_core_ends_in_the_middle, looking_for_a_hold_is_counted)

@@ -158,6 +158,46 @@ START_TEST(a_full_ring_delays_and_loses_nothing)
 }
 END_TEST
 
+START_TEST(each_try_of_a_full_ring_is_counted)
+{
+    enum { CHANNELS = 2000, MANY = 5500 };
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    char name[201];
+    memset(name, 'n', 200);
+    name[200] = 0;
+    for (unsigned i = 2; i <= CHANNELS; i++)
+        put(c, "%u channel_open", i);
+    fixture_run(fx);
+    forget(c);
+    fx->store_held = true;
+    for (unsigned i = 2; i <= CHANNELS; i++)
+        put(c, "%u queue_declare queue=%.150s%u durable", i, name, i);
+    fixture_run(fx);
+    fx->out_held = true;
+    for (unsigned i = 0; i < MANY; i++) {
+        put(c, "1 basic_cancel consumer_tag=%s", name);
+        if (i % 100 == 0)
+            fixture_step(fx);
+    }
+    fx->store_held = false;
+    for (int i = 0; i < 50; i++)
+        fixture_step(fx);
+    unsigned n = 0;
+    LIST_EACH(&fx->core->replying, node)
+        n++;
+    ck_assert_uint_gt(n, 100);
+    unsigned work = n;
+    ck_assert(replies_run(fx->core, &work));
+    ck_assert_uint_eq(work, 0);
+    fx->out_held = false;
+    fixture_run(fx);
+    ck_assert_uint_eq(n_heard(c), CHANNELS - 1 + MANY);
+    forget(c);
+    fixture_free(fx);
+}
+END_TEST
+
 /* Tags go in order: a delivery does not overtake a get-ok that waits behind a reply to the store.
  */
 START_TEST(deliveries_wait_behind_a_get_ok)
@@ -302,4 +342,5 @@ SUITE("replies", a_reply_waits_for_its_batch_and_everything_behind_it_waits_too,
       a_confirm_does_not_join_one_of_an_earlier_batch, a_full_ring_delays_and_loses_nothing,
       after_a_full_ring_the_core_goes_on_by_itself, deliveries_wait_behind_a_get_ok,
       each_batch_frees_its_own_channels, a_closed_channel_confirms_nothing_more,
-      no_confirm_follows_those_that_were_dropped, replies_of_a_lost_connection_are_forgotten)
+      no_confirm_follows_those_that_were_dropped, replies_of_a_lost_connection_are_forgotten,
+      each_try_of_a_full_ring_is_counted)
