@@ -183,8 +183,10 @@ static bool publish_fanout_some(struct channel *ch, void *state, unsigned *work)
     for (; *work != 0 && fan->at < fan->n; fan->at++) {
         --*work;
         struct queue *q = slots_at(&core->queues, fan->queues[fan->at]);
-        if (q != NULL && !q->deleted && publish_to(core, q, message_ref(fan->message)) != OK)
-            fan->failed = true;
+        if (q == NULL || q->deleted)
+            continue;
+        fan->failed |= publish_to(core, q, message_ref(fan->message)) != OK;
+        pacing_published(ch->session, q, message_footprint(fan->message));
     }
     if (fan->at < fan->n)
         return false;

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "broker/core/core.h"
 #include "broker/core/messages.h"
+#include "broker/core/pacing.h"
 #include "broker/core/publish.h"
 
 struct tx_publish {
@@ -131,6 +132,8 @@ static void tx_commit_publish(struct channel *ch, struct tx_publish *held)
         tx->reached |= there;
         if (there && publish_to(core, q, message_ref(held->message)) != OK)
             tx->failed = true;
+        if (there)
+            pacing_published(ch->session, q, message_footprint(held->message));
     }
     if (tx->at < held->n)
         return;

@@ -165,7 +165,70 @@ START_TEST(a_throttled_session_may_end)
 }
 END_TEST
 
+START_TEST(many_are_let_go_in_slices)
+{
+    enum { PUBLISHERS = 6 };
+    struct client *publishers[PUBLISHERS];
+    begin();
+    flood_behind();
+    for (int i = 0; i < PUBLISHERS; i++) {
+        publishers[i] = i == 0 ? publisher : fixture_connect(fx);
+        flood(publishers[i], MESSAGES + 1);
+        heard(publishers[i], "order THROTTLE");
+    }
+    struct queue *q = fixture_queue(fx, "q");
+    fx->core->work = 2;
+    pacing_let_go(q);
+    ck_assert_uint_eq(fx->core->work, 0);
+    fixture_run(fx);
+    heard(publishers[0], "order UNTHROTTLE");
+    heard(publishers[1], "order UNTHROTTLE");
+    heard_nothing(publishers[2]);
+    /* Its end lets go of all, however little a turn can do. */
+    fx->core->options.turn_work = 16;
+    say(consumer, "1 queue_delete queue=q no_wait");
+    for (int i = 2; i < PUBLISHERS; i++)
+        heard(publishers[i], "order UNTHROTTLE");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_commit_counts_like_any_publish)
+{
+    begin();
+    flood_behind();
+    say(publisher, "1 tx_select");
+    forget(publisher);
+    flood(publisher, MESSAGES);
+    heard_nothing(publisher);
+    say(publisher, "1 tx_commit");
+    heard(publisher, "order THROTTLE", "1 tx_commit_ok");
+    fixture_free(fx);
+}
+END_TEST
+
+START_TEST(a_publish_to_many_queues_counts_like_any)
+{
+    enum { QUEUES = 40 };
+    begin();
+    say(consumer, "1 queue_bind queue=q exchange=amq.fanout no_wait");
+    for (int i = 0; i < QUEUES; i++) {
+        say(consumer, "1 queue_declare queue=q%d no_wait", i);
+        say(consumer, "1 queue_bind queue=q%d exchange=amq.fanout no_wait", i);
+    }
+    flood_behind();
+    fx->core->options.turn_work = QUEUES;
+    for (int i = 0; i < MESSAGES; i++) {
+        heard_nothing(publisher);
+        say(publisher, "1 basic_publish exchange=amq.fanout | x");
+    }
+    heard(publisher, "order THROTTLE");
+    fixture_free(fx);
+}
+END_TEST
+
 SUITE("pacing", a_publisher_ahead_of_a_consumer_is_throttled_until_it_has_caught_up,
       large_messages_count_by_their_size, nobody_is_throttled_for_a_queue_from_which_nobody_takes,
       nobody_is_throttled_who_may_have_to_acknowledge, the_end_of_a_backlog_lets_go,
-      a_throttled_session_may_end)
+      a_throttled_session_may_end, many_are_let_go_in_slices, a_commit_counts_like_any_publish,
+      a_publish_to_many_queues_counts_like_any)
