@@ -444,6 +444,34 @@ void core_shutdown(struct core *core)
     core->shutdown_due = true;
 }
 
+/* Counts the entries of a session by queue. */
+static void core_count_entries(const struct session *s, size_t *n_unsettled)
+{
+    LIST_EACH(&s->channel_list, node) {
+        struct unsettled *u = &CONTAINER_OF(node, struct channel, in_session)->unsettled;
+        size_t n = 0;
+        for (struct unsettled_entry *e = unsettled_first(u); e != NULL;
+             e = unsettled_after(u, unsettled_tag(e)), n++)
+            n_unsettled[e->queue]++;
+        ASSERT(n == u->n);
+    }
+}
+
+void core_check_rest(struct core *core)
+{
+    size_t *n_unsettled = calloc(slots_end(&core->queues) + (size_t)1, sizeof(*n_unsettled));
+    if (n_unsettled == NULL)
+        return;
+    LIST_EACH(&core->sessions, node)
+        core_count_entries(CONTAINER_OF(node, struct session, in_core), n_unsettled);
+    for (uint32_t i = 0; i < slots_end(&core->queues); i++) {
+        uint32_t generation;
+        const struct queue *q = slots_at_index(&core->queues, i, &generation);
+        ASSERT(n_unsettled[i] == (q == NULL ? 0 : q->n_unsettled));
+    }
+    free(n_unsettled);
+}
+
 void core_check(struct core *core)
 {
     LIST_EACH(&core->sessions, node)

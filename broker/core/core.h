@@ -128,6 +128,9 @@ struct session *core_session(const struct core_link *link, struct slot_id conn);
 /* Asserts the invariants of every live object: for debug builds and simulations. */
 void core_check(struct core *core);
 
+/* Asserts besides what takes a walk through every unsettled entry: now and then. */
+void core_check_rest(struct core *core);
+
 /* A name nobody can guess: `prefix` and 22 characters of base64url, into `at` (64 bytes). */
 struct span core_make_name(struct core *core, const char *prefix, uint8_t *at);
 

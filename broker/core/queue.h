@@ -17,10 +17,11 @@
  * A deleted queue leaves its vhost at once; its messages and bindings go in slices, and the struct
  * stays as long as unsettled entries name it.
  *
- * Invariants (queue_check):
+ * Invariants (queue_check; the first, which takes a walk through all channels, core_check_rest):
  *   1. n_unsettled equals the entries that name this queue in all channels.
  *   2. returned is a heap by seq, every seq in it is below first_seq.
- *   3. a consumer is in ready_consumers only when it may take a message.
+ *   3. levels has one for each priority of its consumers; ready_levels those with a ready consumer.
+ *   4. active when there are both messages and ready consumers, unless held or deleted.
  *
  * Thread: core.   Blocks: never.   Allocates: where ERR_NOMEM is listed.
  */

@@ -125,6 +125,7 @@ void fixture_run(struct fixture *fx)
         more = fixture_step(fx) && !fx->out_held;
         ck_assert_msg(n++ < 1000000, "the core never comes to rest");
     } while (more || (!fx->out_held && fixture_has_input(fx)));
+    core_check_rest(fx->core);
 }
 
 struct queue *fixture_queue(struct fixture *fx, const char *name)

@@ -18,7 +18,8 @@
  * all while `store_held`. Contents count as sent as soon as they are read, unless the client
  * stalls.
  *
- * Every call that ends in a turn of the core ends with core_check.
+ * Every call that ends in a turn of the core ends with core_check, one that runs until all is quiet
+ * with core_check_rest besides.
  */
 #ifndef TESTS_BROKER_CORE_FIXTURE_H
 #define TESTS_BROKER_CORE_FIXTURE_H

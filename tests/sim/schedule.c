@@ -9,6 +9,8 @@ static void schedule_core_step(struct world *w)
     w->core_more = core_step(w->core);
     if (w->plan.check_each_step)
         core_check(w->core);
+    if (w->plan.check_each_step && !w->core_more)
+        core_check_rest(w->core);
 }
 
 static bool schedule_store_pending(struct world *w)
