@@ -155,15 +155,16 @@ static void random_long_pair(struct rng *rng, char key[256], char pattern[256])
     size_t n = 1 + rng_below(rng, 255);
     size_t n_different = 1 + rng_below(rng, 4);
     bool first = true;
+    bool many = false; /* the pattern ends in `#` */
     key[0] = '\0';
     pattern[0] = '\0';
     for (size_t i = 0; i < n && strlen(key) < 253; i++) {
         const char *word = WORDS[rng_below(rng, n_different)];
         strcat(strcat(key, i == 0 ? "" : "."), word);
         size_t dice = rng_below(rng, 100);
-        if (dice < 20 && (first || pattern[strlen(pattern) - 1] != '#'))
+        if (dice < 20 && !many)
             word = "#";
-        else if (dice < 40 && !first && pattern[strlen(pattern) - 1] == '#')
+        else if (dice < 40 && many)
             continue;
         else if (dice < 50)
             word = "*";
@@ -172,6 +173,7 @@ static void random_long_pair(struct rng *rng, char key[256], char pattern[256])
         if (strlen(pattern) < 253)
             strcat(strcat(pattern, first ? "" : "."), word);
         first = false;
+        many = word[0] == '#';
     }
 }
 
