@@ -154,7 +154,10 @@ void owner_recover(struct chan *ch)
 
 void owner_qos(struct chan *ch)
 {
-    chan_qos(ch, (uint16_t)owner_draw(ch, 6), owner_chance(ch, 3));
+    /* A limit of the whole channel is of interest between one and none. */
+    bool global = owner_chance(ch, 2);
+    uint64_t limit = global && !owner_chance(ch, 4) ? 2 + owner_draw(ch, 3) : owner_draw(ch, 6);
+    chan_qos(ch, (uint16_t)limit, global);
 }
 
 /* ---- Modes ---- */
