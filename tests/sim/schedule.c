@@ -9,7 +9,8 @@ static void schedule_core_step(struct world *w)
     w->core_more = core_step(w->core);
     if (w->plan.check_each_step)
         core_check(w->core);
-    if (w->plan.check_each_step && !w->core_more)
+    /* Now and then: it walks through all that is unsettled. */
+    if (w->plan.check_each_step && !w->core_more && w->core->stats.turns % 64 == 0)
         core_check_rest(w->core);
 }
 
