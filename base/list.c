@@ -65,3 +65,9 @@ void list_splice_back(struct list *to, struct list *from)
     to->prev = from->prev;
     list_init(from);
 }
+
+void list_splice_front(struct list *to, struct list *from)
+{
+    list_splice_back(from, to);
+    list_splice_back(to, from);
+}

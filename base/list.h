@@ -33,8 +33,9 @@ struct list *list_first(const struct list *head);
 /* The first node, removed; NULL when there is none. */
 struct list *list_pop_front(struct list *head);
 
-/* Moves everything from `from` to the end of `to`. */
+/* Moves everything from `from` to the end, or the beginning, of `to`. */
 void list_splice_back(struct list *to, struct list *from);
+void list_splice_front(struct list *to, struct list *from);
 
 /* Walks from first to last; the current node may be removed and freed in the body. */
 #define LIST_EACH(head, it)                                                   \

@@ -219,8 +219,7 @@ static void core_run_jobs(struct core *core, unsigned *work)
     for (struct list *node; *work != 0 && (node = list_pop_front(&now)) != NULL;)
         parking_run(CONTAINER_OF(node, struct channel, parking.in_jobs), work);
     /* Those that had no turn go first next time. */
-    list_splice_back(&now, &core->jobs);
-    list_splice_back(&core->jobs, &now);
+    list_splice_front(&core->jobs, &now);
 }
 
 /* Once the limit is passed it must be cleared by a margin. */
@@ -278,8 +277,7 @@ static void core_serve(struct core *core)
             list_push_back(&core->active_queues, &q->active);
     }
     /* Those that had no turn go first next time: one long backlog may not hold up all others. */
-    list_splice_back(&now, &core->active_queues);
-    list_splice_back(&core->active_queues, &now);
+    list_splice_front(&core->active_queues, &now);
 }
 
 void core_serve_returned(struct core *core)

@@ -103,7 +103,7 @@ struct core {
     bool retry_due;             /* something lacked memory, and is tried again in the next turn */
     struct pool messages;
     uint64_t message_bytes;
-    uint64_t tx_bytes;     /* of these, what open transactions hold */
+    uint64_t tx_bytes;     /* messages and entries that open transactions hold */
     uint64_t parked_bytes; /* sum of session.parked_bytes */
     bool memory_high;
     struct core_stats stats;

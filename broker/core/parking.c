@@ -138,12 +138,17 @@ static bool parking_overtakes(const struct channel *ch, const struct in_head *ev
     }
 }
 
+static bool parking_is_open(const struct in_head *event)
+{
+    return event->kind == IN_METHOD &&
+           ((const struct in_method *)event)->method.id == METHOD_channel_open;
+}
+
 bool parking_holds(const struct channel *ch, const struct in_head *event)
 {
     const struct parking *p = &ch->parking;
     if (p->why == PARK_NONE && !parking_has_events(p))
-        return ch->state == CHANNEL_CLOSING && event->kind == IN_METHOD &&
-               ((const struct in_method *)event)->method.id == METHOD_channel_open;
+        return ch->state == CHANNEL_CLOSING && parking_is_open(event);
     /* Behind events that found no memory to be moved, nothing overtakes. */
     return p->why != PARK_MEMORY || p->events.n != 0 || !parking_overtakes(ch, event);
 }
@@ -254,17 +259,12 @@ static struct fifo *parking_first(struct parking *p)
     return p->for_memory.n != 0 ? &p->for_memory : &p->events;
 }
 
-static bool parking_is_open(const struct parked_event *e)
-{
-    return e->head.kind == IN_METHOD && e->method.method.id == METHOD_channel_open;
-}
-
 /* Is the next event for the channel that comes after this one? */
 static bool parking_is_next_channels(struct channel *ch)
 {
     const struct fifo *first = parking_first(&ch->parking);
     return ch->state == CHANNEL_CLOSING && ch->parking.again == NULL && first->n != 0 &&
-           parking_is_open(parking_front(first));
+           parking_is_open(&parking_front(first)->head);
 }
 
 void parking_retire(struct channel *ch)

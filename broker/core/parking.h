@@ -7,8 +7,8 @@
  * for they are what clears it. A method that must wait before it has done anything (a queue at
  * work, a full output) is itself kept, and tried again.
  *
- * Above BLOCKED_PARKING_BYTES per session its connection is no longer read; what is already in the
- * ring still finds a place.
+ * Above BLOCKED_PARKING_BYTES per session, less once all together have parked much (base/limits.h),
+ * its connection is no longer read; what is already in the ring still finds a place.
  *
  * Thread: core.   Allocates: parking_keep; failing that, the connection is closed.
  */

@@ -346,8 +346,7 @@ bool replies_run(struct core *core, unsigned *work)
         more |= ch->replies.list.n == 0 && !list_empty(&core->teardowns);
     }
     /* Those that had no turn go first next time. */
-    list_splice_back(&now, &core->replying);
-    list_splice_back(&core->replying, &now);
+    list_splice_front(&core->replying, &now);
     return more || (*work == 0 && !list_empty(&core->replying));
 }
 

@@ -155,8 +155,7 @@ void io_read(struct io *io)
         break;
     }
     /* Those that had no turn go first next time: a few busy peers may not keep the rest waiting. */
-    list_splice_back(&now, &io->ready);
-    list_splice_back(&io->ready, &now);
+    list_splice_front(&io->ready, &now);
     if (ring_publish(&link->in) && link->wake_core != NULL)
         link->wake_core(link->wake_arg);
 }

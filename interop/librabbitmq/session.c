@@ -109,12 +109,19 @@ amqp_rpc_reply_t login(amqp_connection_state_t conn, const char *vhost, const ch
                                       &properties, AMQP_SASL_METHOD_PLAIN, "guest", password);
 }
 
+const char *reply_text(const amqp_rpc_reply_t *reply)
+{
+    return reply->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION
+               ? amqp_error_string2(reply->library_error)
+               : "refused by the broker";
+}
+
 amqp_connection_state_t connect_to_broker(struct session *s, int heartbeat_s)
 {
     amqp_connection_state_t conn = dial(s);
     amqp_rpc_reply_t reply = login(conn, "/", "guest", heartbeat_s);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
-        fail("login: %s", amqp_error_string2(reply.library_error));
+        fail("login: %s", reply_text(&reply));
     }
     open_channel(conn, 1);
     return conn;
@@ -150,7 +157,7 @@ void ok(amqp_connection_state_t conn, const char *what)
 {
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(conn);
     if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
-        fail("%s: %s", what, amqp_error_string2(reply.library_error));
+        fail("%s: %s", what, reply_text(&reply));
     }
     if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
         reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {

@@ -31,6 +31,9 @@ struct name {
 /* Runs one check with a session of its own and prints how it went. */
 bool session_check(const char *name, void (*check)(struct session *));
 
+/* Why a call did not get its answer. */
+const char *reply_text(const amqp_rpc_reply_t *reply);
+
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void same_number(const char *what, uint64_t got, uint64_t wanted);
 void same_text(const char *what, amqp_bytes_t got, const char *wanted);

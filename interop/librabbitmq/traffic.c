@@ -76,7 +76,7 @@ static amqp_message_t read_message(amqp_connection_state_t conn, amqp_channel_t 
     amqp_message_t message;
     amqp_rpc_reply_t reply = amqp_read_message(conn, channel, &message, 0);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
-        fail("reading a message: %s", amqp_error_string2(reply.library_error));
+        fail("reading a message: %s", reply_text(&reply));
     }
     return message;
 }

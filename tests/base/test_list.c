@@ -88,6 +88,20 @@ START_TEST(the_current_node_may_go_during_a_walk)
 }
 END_TEST
 
+START_TEST(a_splice_to_the_front_goes_before_what_is_there)
+{
+    set_up();
+    list_push_back(&head, &items[2].in_list);
+    list_splice_front(&head, &other);
+    ck_assert_str_eq(names(&head), "c");
+    list_push_back(&other, &items[0].in_list);
+    list_push_back(&other, &items[1].in_list);
+    list_splice_front(&head, &other);
+    ck_assert(list_empty(&other));
+    ck_assert_str_eq(names(&head), "abc");
+}
+END_TEST
+
 START_TEST(a_splice_moves_everything_in_order)
 {
     set_up();
@@ -104,4 +118,5 @@ START_TEST(a_splice_moves_everything_in_order)
 END_TEST
 
 SUITE("list", nodes_stand_where_they_were_put, removing_twice_is_removing_once,
-      the_current_node_may_go_during_a_walk, a_splice_moves_everything_in_order)
+      the_current_node_may_go_during_a_walk, a_splice_moves_everything_in_order,
+      a_splice_to_the_front_goes_before_what_is_there)

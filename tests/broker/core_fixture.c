@@ -403,6 +403,19 @@ void put_body(struct client *c, uint16_t channel, const char *key, struct span b
     put_publish(c, channel, &m, body, size, large);
 }
 
+void hand_out(struct client *c, unsigned n)
+{
+    say(c, "1 queue_declare queue=q no_wait");
+    for (unsigned i = 1; i <= n; i++)
+        put(c, "1 basic_publish routing_key=q | %u", i);
+    fixture_run(c->fx);
+    for (unsigned i = 1; i <= n; i++)
+        put(c, "1 basic_get queue=q");
+    fixture_run(c->fx);
+    ck_assert_uint_eq(n_heard(c), n);
+    forget(c);
+}
+
 void put_method(struct client *c, uint16_t channel, const struct method *m)
 {
     size_t size = method_size(m);

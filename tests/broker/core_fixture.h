@@ -90,6 +90,10 @@ void put(struct client *c, const char *line, ...) __attribute__((format(printf, 
 /* The same, then turns until all is quiet. */
 void say(struct client *c, const char *line, ...) __attribute__((format(printf, 2, 3)));
 
+/* Messages 1 … n in the queue q, which it declares, all of them handed out to channel 1 by
+ * basic.get; what the client heard of it is forgotten. */
+void hand_out(struct client *c, unsigned n);
+
 /* A method that is not text. */
 void put_method(struct client *c, uint16_t channel, const struct method *m);
 

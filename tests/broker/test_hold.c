@@ -18,15 +18,8 @@ static void begin(void)
     fx = fixture_new(0);
     c = fixture_connect(fx);
     d = fixture_connect(fx);
-    say(c, "1 queue_declare queue=q no_wait");
-    for (unsigned i = 1; i <= MANY; i++)
-        put(c, "1 basic_publish routing_key=q | %u", i);
-    fixture_run(fx);
-    for (unsigned i = 1; i <= MANY; i++)
-        put(c, "1 basic_get queue=q");
-    fixture_run(fx);
+    hand_out(c, MANY);
     say(c, "1 basic_publish routing_key=q | later");
-    forget(c);
 }
 
 /* Some turns later the requeue of `line` is under way and not done. */

@@ -294,14 +294,7 @@ START_TEST(what_waits_for_a_job_keeps_its_order)
     enum { MANY = 3 * TURN_WORK_MAX };
     struct fixture *fx = fixture_new(0);
     struct client *c = fixture_connect(fx);
-    say(c, "1 queue_declare queue=q no_wait");
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_publish routing_key=q | x");
-    fixture_run(fx);
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_get queue=q");
-    fixture_run(fx);
-    forget(c);
+    hand_out(c, MANY);
     put(c, "1 basic_recover requeue");
     put(c, "1 queue_declare queue=z no_wait");
     put(c, "1 basic_publish routing_key=z | later");
@@ -322,14 +315,7 @@ START_TEST(a_channel_may_be_opened_behind_its_close)
     enum { MANY = 3 * TURN_WORK_MAX };
     struct fixture *fx = fixture_new(0);
     struct client *c = fixture_connect(fx);
-    say(c, "1 queue_declare queue=q no_wait");
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_publish routing_key=q | x");
-    fixture_run(fx);
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_get queue=q");
-    fixture_run(fx);
-    forget(c);
+    hand_out(c, MANY);
     put(c, "1 channel_close");
     put(c, "1 basic_publish routing_key=q | too late");
     put(c, "1 channel_open");
@@ -367,14 +353,7 @@ START_TEST(what_is_not_an_open_behind_close_ok_is_a_fault)
     enum { MANY = 3 * TURN_WORK_MAX };
     struct fixture *fx = fixture_new(0);
     struct client *c = fixture_connect(fx);
-    say(c, "1 queue_declare queue=q no_wait");
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_publish routing_key=q | x");
-    fixture_run(fx);
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_get queue=q");
-    fixture_run(fx);
-    forget(c);
+    hand_out(c, MANY);
     put(c, "1 basic_ack delivery_tag=99999");
     put(c, "1 channel_close_ok");
     put(c, "1 basic_qos prefetch_count=1");

@@ -29,14 +29,7 @@ START_TEST(close_ok_waits_for_parked_work_and_owed_replies)
     enum { MANY = 3 * TURN_WORK_MAX };
     struct fixture *fx = fixture_new(0);
     struct client *c = fixture_connect(fx);
-    say(c, "1 queue_declare queue=q no_wait");
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_publish routing_key=q | x");
-    fixture_run(fx);
-    for (int i = 0; i < MANY; i++)
-        put(c, "1 basic_get queue=q");
-    fixture_run(fx);
-    forget(c);
+    hand_out(c, MANY);
     fx->store_held = true;
     put(c, "1 basic_recover requeue");
     put(c, "1 queue_declare queue=d durable");

@@ -10,19 +10,11 @@ static struct fixture *fx;
 static struct client *c;
 
 /* Messages 1 … n in queue q, all handed out by basic.get. */
-static void hand_out(unsigned n)
+static void begin(unsigned n)
 {
     fx = fixture_new(0);
     c = fixture_connect(fx);
-    say(c, "1 queue_declare queue=q no_wait");
-    for (unsigned i = 1; i <= n; i++)
-        put(c, "1 basic_publish routing_key=q | %u", i);
-    fixture_run(fx);
-    for (unsigned i = 1; i <= n; i++)
-        put(c, "1 basic_get queue=q");
-    fixture_run(fx);
-    ck_assert_uint_eq(n_heard(c), n);
-    forget(c);
+    hand_out(c, n);
 }
 
 static size_t n_unsettled(void)
@@ -32,7 +24,7 @@ static size_t n_unsettled(void)
 
 START_TEST(an_ack_is_for_one_or_for_all_up_to_it)
 {
-    hand_out(6);
+    begin(6);
     say(c, "1 basic_ack delivery_tag=2");
     ck_assert_uint_eq(n_unsettled(), 5);
     say(c, "1 basic_ack delivery_tag=4 multiple");
@@ -48,7 +40,7 @@ END_TEST
 
 START_TEST(a_drop_drops_and_a_requeue_requeues)
 {
-    hand_out(4);
+    begin(4);
     say(c, "1 basic_reject delivery_tag=1");
     say(c, "1 basic_nack delivery_tag=3 multiple requeue");
     say(c, "1 basic_nack delivery_tag=4");
@@ -63,7 +55,7 @@ END_TEST
 static void check_unknown(const char *what, unsigned tag, unsigned method_id)
 {
     char wanted[200];
-    hand_out(2);
+    begin(2);
     say(c, "1 basic_ack delivery_tag=1");
     say(c, "%s", what);
     snprintf(wanted, sizeof(wanted),
@@ -90,7 +82,7 @@ END_TEST
 START_TEST(many_at_once_are_settled_in_slices)
 {
     enum { MANY = 3 * TURN_WORK_MAX };
-    hand_out(MANY);
+    begin(MANY);
     put(c, "1 basic_nack multiple requeue");
     put(c, "1 basic_get queue=q");
     fixture_step(fx);
@@ -106,7 +98,7 @@ END_TEST
 START_TEST(other_channels_go_on_between_the_slices)
 {
     enum { MANY = 4 * TURN_WORK_MAX };
-    hand_out(MANY);
+    begin(MANY);
     say(c, "2 channel_open");
     forget(c);
     put(c, "1 basic_nack multiple requeue");
@@ -123,7 +115,7 @@ END_TEST
 
 START_TEST(recover_requeues_everything_of_the_channel)
 {
-    hand_out(3);
+    begin(3);
     say(c, "1 basic_ack delivery_tag=2");
     say(c, "1 basic_recover requeue");
     heard(c, "1 basic_recover_ok");
