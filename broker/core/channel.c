@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "broker/core/core.h"
+#include "broker/core/long_route.h"
 #include "broker/core/messages.h"
 #include "broker/core/publish.h"
 #include "broker/core/settle.h"
@@ -58,6 +59,7 @@ void channel_retire(struct channel *ch)
     if (s->channel_last == ch)
         s->channel_last = NULL;
     list_push_back(&s->core->retired, &ch->in_session);
+    long_route_leave(ch);
     parking_fini(ch);
     replies_drop_all(ch);
 }

@@ -25,7 +25,8 @@ static void core_init_lists(struct core *core)
     slots_init(&core->queues);
     slots_init(&core->consumers);
     pool_init(&core->messages);
-    route_init(&core->route);
+    route_init(&core->route, ROUTE_AT_ONCE);
+    long_routes_init(&core->long_routes);
 }
 
 enum err core_new(struct core **out, const struct core_options *options, struct link *const *links,
@@ -115,6 +116,7 @@ void core_free(struct core *core)
         free(core->links[i].sessions);
     }
     replies_forget(core);
+    long_routes_fini(&core->long_routes);
     route_fini(&core->route);
     pool_fini(&core->messages);
     slots_fini(&core->consumers);
@@ -481,4 +483,5 @@ void core_check(struct core *core)
             queue_check(q);
     }
     vhost_check(core->vhost);
+    long_routes_check(&core->long_routes);
 }

@@ -22,6 +22,7 @@
 #include "base/env.h"
 #include "base/pool.h"
 #include "broker/auth/users.h"
+#include "broker/core/long_route.h"
 #include "broker/core/output.h"
 #include "broker/core/route.h"
 #include "storage/store.h"
@@ -87,6 +88,7 @@ struct core {
     struct slots consumers;
     uint64_t queue_number; /* given out last */
     struct route route;    /* scratch of the publish at hand */
+    struct long_routes long_routes;
     struct list sessions;
     struct list awaiting_store; /* channels by the batch their first reply waits for (replies.c) */
     struct list replying;       /* channels whose first reply may go, by replies.in_flush */

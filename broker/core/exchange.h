@@ -34,8 +34,9 @@ struct exchange_type {
     /* The type's own index; bind may fail with ERR_NOMEM and then has changed nothing. */
     enum err (*bind)(struct exchange *x, struct binding *b);
     void (*unbind)(struct exchange *x, struct binding *b);
-    /* Adds the destination of every binding that matches to `r` (route_add). */
-    void (*route)(const struct exchange *x, const struct routed_message *m, struct route *r);
+    /* Adds the destination of every binding that matches to `r` (route_add). False when the route
+     * is tired before the end: called again with the same, it goes on where it was. */
+    bool (*route)(const struct exchange *x, const struct routed_message *m, struct route *r);
     /* Frees the index; there are no bindings left in it. NULL when there is nothing to free. */
     void (*fini)(struct exchange *x);
 };
@@ -60,8 +61,8 @@ struct exchange {
     struct list bindings;  /* it is the source of; by binding.in_source */
     struct list bound_to;  /* it is the destination of; by binding.in_destination */
     struct list in_detached;
-    size_t n_bindings;   /* it is the source of */
-    uint64_t route_mark; /* visited by the walk with this mark */
+    size_t n_bindings;                 /* it is the source of */
+    uint64_t route_marks[ROUTE_LANES]; /* of the walks that visited it: see route.h */
     uint8_t bytes[];
 };
 

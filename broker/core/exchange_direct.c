@@ -66,16 +66,17 @@ static void direct_unbind(struct exchange *x, struct binding *b)
         map_fini(&d->keys);
 }
 
-static void direct_route(const struct exchange *x, const struct routed_message *m, struct route *r)
+static bool direct_route(const struct exchange *x, const struct routed_message *m, struct route *r)
 {
     const struct direct *d = x->index;
     if (d == NULL || d->keys.n == 0)
-        return;
+        return true;
     struct direct_key *k = direct_find(d, map_hash(x->vhost->hash_seed, m->key), m->key);
     if (k == NULL)
-        return;
-    LIST_EACH(&k->bindings, it)
+        return true;
+    for (struct list *it; (it = route_next(r, &k->bindings)) != NULL;)
         route_add(r, CONTAINER_OF(it, struct binding, in_index));
+    return r->next == NULL;
 }
 
 static void direct_fini(struct exchange *x)

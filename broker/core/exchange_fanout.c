@@ -16,11 +16,12 @@ static void fanout_unbind(struct exchange *x, struct binding *b)
     (void)b;
 }
 
-static void fanout_route(const struct exchange *x, const struct routed_message *m, struct route *r)
+static bool fanout_route(const struct exchange *x, const struct routed_message *m, struct route *r)
 {
     (void)m;
-    LIST_EACH(&x->bindings, it)
+    for (struct list *it; (it = route_next(r, &x->bindings)) != NULL;)
         route_add(r, CONTAINER_OF(it, struct binding, in_source));
+    return r->next == NULL;
 }
 
 const struct exchange_type exchange_type_fanout = {

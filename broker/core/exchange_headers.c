@@ -31,6 +31,11 @@ static const struct headers_mode MODES[] = {
 
 #define X_MATCH SPAN_LIT("x-match")
 
+enum {
+    LOOKS_PER_BINDING = 4,
+    LOOKS_PER_ARGUMENT = 3 /* a search among the headers */
+};
+
 /* NULL when x-match has none of the four values. */
 static const struct headers_mode *headers_mode(struct span arguments)
 {
@@ -111,42 +116,62 @@ static bool headers_value_eq(const struct field *argument, const struct field *h
     return field_eq(&a, &h);
 }
 
-static bool headers_match(const struct binding *b, const struct sorted_table *headers,
-                          struct route *r)
+static bool headers_met(const struct field *argument, const struct sorted_table *headers,
+                        size_t nth)
+{
+    const struct field *header = sorted_table_find(headers, argument->name, nth);
+    return header != NULL && (argument->tag == 'V' || headers_value_eq(argument, header));
+}
+
+enum headers_answer { HEADERS_DIFFER, HEADERS_MATCH, HEADERS_TIRED };
+
+/* Goes on inside the binding where a tired route has stopped. */
+static enum headers_answer headers_match(const struct binding *b,
+                                         const struct sorted_table *headers, struct route *r)
 {
     const struct headers_mode *mode = b->index_node;
-    struct span rest = b->arguments;
-    struct field argument;
-    struct span last = SPAN_NONE;
-    size_t nth = 0; /* arguments are in order of name: how many of this name came before */
-    for (bool first = true; table_next(&rest, &argument); first = false) {
-        r->looks++;
-        nth = !first && span_eq(last, argument.name) ? nth + 1 : 0;
-        last = argument.name;
+    struct route_arguments *at = &r->arguments;
+    if (!at->inside)
+        *at = (struct route_arguments){.inside = true, .rest = b->arguments};
+    for (struct field argument; !route_is_tired(r);) {
+        if (!table_next(&at->rest, &argument)) {
+            at->inside = false;
+            return mode->any ? HEADERS_DIFFER : HEADERS_MATCH;
+        }
+        r->looks += LOOKS_PER_ARGUMENT;
+        at->nth = at->last.at != NULL && span_eq(at->last, argument.name) ? at->nth + 1 : 0;
+        at->last = argument.name;
         if (mode->with_x ? span_eq(argument.name, X_MATCH)
                          : span_starts(argument.name, SPAN_LIT("x-")))
             continue;
-        const struct field *header = sorted_table_find(headers, argument.name, nth);
-        bool met = header != NULL && (argument.tag == 'V' || headers_value_eq(&argument, header));
-        if (met == mode->any)
-            return met;
+        bool met = headers_met(&argument, headers, at->nth);
+        if (met == mode->any) {
+            at->inside = false;
+            return met ? HEADERS_MATCH : HEADERS_DIFFER;
+        }
     }
-    return !mode->any;
+    return HEADERS_TIRED;
 }
 
-static void headers_route(const struct exchange *x, const struct routed_message *m, struct route *r)
+static bool headers_route(const struct exchange *x, const struct routed_message *m, struct route *r)
 {
     if (list_empty(&x->bindings))
-        return;
+        return true;
     const struct sorted_table *headers = route_headers(r, m);
     if (headers == NULL)
-        return;
-    r->looks += x->n_bindings * ROUTE_LOOKS_PER_STEP;
-    LIST_EACH(&x->bindings, it) {
+        return true;
+    for (struct list *it; (it = route_next(r, &x->bindings)) != NULL;) {
         const struct binding *b = CONTAINER_OF(it, struct binding, in_source);
-        if (headers_match(b, headers, r))
+        r->looks += LOOKS_PER_BINDING;
+        enum headers_answer answer = headers_match(b, headers, r);
+        if (answer == HEADERS_TIRED) {
+            r->next = it;
+            return false;
+        }
+        if (answer == HEADERS_MATCH)
             route_add(r, b);
     }
+    return r->next == NULL;
 }
 
 const struct exchange_type exchange_type_headers = {

@@ -13,9 +13,7 @@
  * once, whatever the patterns are, and only if its set is not empty. Of a node's words the key's
  * are tried, or all if these are fewer.
  *
- * Bound: a route looks at no more edges than all the patterns have words. It is done in one go and
- * counted after the fact: a publish that reaches 65,000 nodes takes some five milliseconds, and
- * ends its turn.
+ * Bound: a route looks at no more edges than all the patterns have words.
  *
  * Neighbouring `#` are one: "#.#" matches what "#" does, and is kept in its node. The empty key, of
  * messages and patterns, has no words; any other has one more than it has dots, and words may be
@@ -301,6 +299,7 @@ struct topic_walk {
     const struct topic *topic;
     struct route *route;
     struct topic_key key;
+    struct topic_node *ends; /* the node that was reached last matches: its bindings come next */
     size_t depth;
     struct topic_step steps[TOPIC_WORDS_MAX + 1]; /* a pattern is a key, and there is the root */
 };
@@ -359,8 +358,7 @@ static void topic_enter(struct topic_walk *w, struct topic_node *n)
     if (topic_set_next(k, &s->set) == SIZE_MAX)
         return;
     if (!list_empty(&n->bindings) && topic_set_has_end(k, &s->set))
-        LIST_EACH(&n->bindings, it)
-            route_add(w->route, CONTAINER_OF(it, struct binding, in_index));
+        w->ends = n;
     if (topic_is_leaf(n))
         return;
     s->node = n;
@@ -429,21 +427,47 @@ static void topic_go_on(struct topic_walk *w)
     }
 }
 
-static void topic_route(const struct exchange *x, const struct routed_message *m, struct route *r)
+static struct topic_walk *topic_begin(struct route *r, const struct exchange *x, struct span key)
 {
-    const struct topic *t = x->index;
-    struct topic_walk w; /* as much of it as the key needs is touched */
-    if (t == NULL)
-        return;
-    w.topic = t;
-    w.route = r;
-    w.depth = 0;
-    topic_key_split(&w.key, m->key, x->vhost->hash_seed);
-    memset(&w.steps[0].set, 0, sizeof(w.steps[0].set));
-    w.steps[0].set.part[0] = 1;
-    topic_enter(&w, t->root);
-    while (w.depth != 0)
-        topic_go_on(&w);
+    if (r->topic == NULL)
+        r->topic = malloc(sizeof(*r->topic));
+    struct topic_walk *w = r->topic;
+    if (w == NULL) {
+        r->failed = true;
+        return NULL;
+    }
+    /* As much of it as the key needs is touched. */
+    w->topic = x->index;
+    w->route = r;
+    w->ends = NULL;
+    w->depth = 0;
+    topic_key_split(&w->key, key, x->vhost->hash_seed);
+    memset(&w->steps[0].set, 0, sizeof(w->steps[0].set));
+    w->steps[0].set.part[0] = 1;
+    topic_enter(w, w->topic->root);
+    return w;
+}
+
+static bool topic_route(const struct exchange *x, const struct routed_message *m, struct route *r)
+{
+    if (x->index == NULL)
+        return true;
+    struct topic_walk *w = r->in_topic ? r->topic : topic_begin(r, x, m->key);
+    r->in_topic = w != NULL;
+    while (w != NULL && (w->ends != NULL || w->depth != 0)) {
+        if (route_is_tired(r))
+            return false;
+        if (w->ends == NULL) {
+            topic_go_on(w);
+            continue;
+        }
+        for (struct list *it; (it = route_next(r, &w->ends->bindings)) != NULL;)
+            route_add(r, CONTAINER_OF(it, struct binding, in_index));
+        if (r->next == NULL)
+            w->ends = NULL;
+    }
+    r->in_topic = false;
+    return true;
 }
 
 static void topic_fini(struct exchange *x)

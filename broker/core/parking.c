@@ -98,7 +98,12 @@ void parking_memory(struct channel *ch)
 
 void parking_again(struct channel *ch)
 {
-    parking_wait(ch, PARK_AGAIN, &parking_core(ch)->jobs);
+    parking_again_from(ch, &parking_core(ch)->jobs);
+}
+
+void parking_again_from(struct channel *ch, struct list *list)
+{
+    parking_wait(ch, PARK_AGAIN, list);
 }
 
 void parking_output(struct channel *ch)
@@ -201,40 +206,40 @@ static bool parking_push(struct parking *p, struct parked_event *e, bool for_mem
     return true;
 }
 
-/* A copy that is charged; NULL when memory is out. */
-static struct parked_event *parking_copy(struct session *s, const struct in_head *event)
+/* A copy that is charged. Takes a publish's large body; NULL when memory is out, and then the body
+ * has gone home. */
+static struct parked_event *parking_copy(struct session *s, struct in_head *event)
 {
-    struct parked_event *e = event->kind == IN_METHOD
-                                 ? parking_copy_method((const struct in_method *)event)
-                                 : parking_copy_publish((const struct in_publish *)event);
+    struct in_publish *publish = event->kind == IN_PUBLISH ? (struct in_publish *)event : NULL;
+    struct parked_event *e = publish == NULL ? parking_copy_method((struct in_method *)event)
+                                             : parking_copy_publish(publish);
     if (e != NULL)
         session_charge(s, e->size);
+    else if (publish != NULL && publish->large != NULL)
+        message_body_home(s->core, publish->large);
+    if (publish != NULL)
+        publish->large = NULL;
     return e;
 }
 
 void parking_keep(struct channel *ch, struct in_head *event)
 {
     struct session *s = ch->session;
-    struct in_publish *publish = event->kind == IN_PUBLISH ? (struct in_publish *)event : NULL;
     struct parked_event *e = parking_copy(s, event);
     bool for_memory = ch->parking.why == PARK_MEMORY && ch->parking.events.n == 0;
-    if (e == NULL || !parking_push(&ch->parking, e, for_memory)) {
-        if (e != NULL)
-            parking_free_event(s, e);
-        else if (publish != NULL && publish->large != NULL)
-            message_body_home(s->core, publish->large);
-        session_abort(s);
-    }
-    if (publish != NULL)
-        publish->large = NULL;
+    if (e != NULL && parking_push(&ch->parking, e, for_memory))
+        return;
+    if (e != NULL)
+        parking_free_event(s, e);
+    session_abort(s);
 }
 
-void parking_keep_again(struct channel *ch, const struct in_head *event)
+void parking_keep_again(struct channel *ch, struct in_head *event)
 {
     struct parking *p = &ch->parking;
     if (!parking_is_again(p))
         return;
-    ASSERT(event->kind == IN_METHOD && p->again == NULL);
+    ASSERT(p->again == NULL);
     p->again = parking_copy(ch->session, event);
     if (p->again == NULL)
         session_abort(ch->session);

@@ -39,7 +39,7 @@ struct parking {
     enum park why;
     park_job job;
     void *state;
-    struct list in_jobs;        /* in core.jobs, core.memory_parked or session.awaiting_output */
+    struct list in_jobs;        /* in core.jobs, or in the list of what it waits for */
     struct parked_event *again; /* the one to be tried again comes first, */
     struct fifo for_memory;     /* struct parked_event *: then those that wait for memory, */
     struct fifo events;         /* then those that came later and have not been looked at */
@@ -59,14 +59,15 @@ void parking_job(struct channel *ch, park_job job, void *state);
 /* The channel waits for memory; the event at hand must be kept by the caller (parking_keep). */
 void parking_memory(struct channel *ch);
 
-/* The method at hand cannot be executed now and has changed nothing: the channel waits for its
- * turn, or for room in the output, and it is executed anew. For handlers, which return NULL then.
- */
+/* The event at hand cannot be executed now and has changed nothing: the channel waits for its turn
+ * (in core.jobs, or until somebody moves it there from `list`), or for room in the output, and it
+ * is executed anew. For handlers, which return NULL then. */
 void parking_again(struct channel *ch);
+void parking_again_from(struct channel *ch, struct list *list);
 void parking_output(struct channel *ch);
 
-/* After executing an event: keeps it, if it said so. */
-void parking_keep_again(struct channel *ch, const struct in_head *event);
+/* After executing an event: keeps it, if it said so. Takes a publish's large body then. */
+void parking_keep_again(struct channel *ch, struct in_head *event);
 
 /* The session's output has room: its channels that waited for that have their turn. */
 void parking_wake_output(struct session *s);

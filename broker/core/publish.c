@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "broker/core/core.h"
+#include "broker/core/long_route.h"
 #include "broker/core/messages.h"
 #include "broker/core/pacing.h"
 #include "broker/core/publish_check.h"
@@ -16,6 +17,7 @@ enum {
     ROUTE_CACHE_ENTRIES = 64, /* a power of two; by hash, the later one wins */
     ROUTE_CACHE_QUEUES_MAX = 512,
     MEMO_BYTES_MAX = 64,
+    TURN_PART = 8, /* of a turn: what a walk may take of it, however little of it is left */
 };
 
 struct route_entry {
@@ -271,15 +273,29 @@ static const struct reply *publish_routed(struct channel *ch, struct in_publish 
     return bad;
 }
 
+/* NULL when it takes more than is left of the turn, or than a small part of one. */
+static struct route *publish_route_at_once(struct core *core, struct exchange *x,
+                                           const struct routed_message *key)
+{
+    struct route *r = &core->route;
+    size_t left = (size_t)core->work * ROUTE_LOOKS_PER_STEP;
+    size_t part = core->options.turn_work / TURN_PART * ROUTE_LOOKS_PER_STEP;
+    route_begin(r, x);
+    bool whole = route_go_on(r, x, key, 1, left > part ? left : part);
+    core_count(core, r->looks / ROUTE_LOOKS_PER_STEP);
+    return whole ? r : NULL;
+}
+
 static const struct reply *publish_by_route(struct channel *ch, struct in_publish *p,
                                             struct exchange *x, const struct routed_message *key,
                                             const struct message_traits *t, struct fault *f)
 {
-    struct core *core = ch->session->core;
-    struct route *r = &core->route;
-    route_find(r, x, key, 1);
-    size_t steps = r->looks / ROUTE_LOOKS_PER_STEP;
-    core->work -= steps < core->work ? (unsigned)steps : core->work;
+    struct route *r = long_route_is_of(ch) ? NULL
+                                           : publish_route_at_once(ch->session->core, x, key);
+    if (r == NULL)
+        r = long_route_find(ch, x, key);
+    if (r == NULL)
+        return NULL; /* the channel waits, and comes again */
     if (r->failed)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
     route_cache_keep(ch, p->route, r);
@@ -289,7 +305,6 @@ static const struct reply *publish_by_route(struct channel *ch, struct in_publis
 static const struct reply *publish_now(struct channel *ch, struct in_publish *p, struct fault *f)
 {
     struct core *core = ch->session->core;
-    core->stats.published++;
     if (p->immediate)
         return fault_set(f, REPLY_NOT_IMPLEMENTED, "immediate=true");
     if (p->body_size > core->options.message_size_max)
@@ -324,6 +339,10 @@ bool publish_waits(const struct channel *ch)
 const struct reply *publish(struct channel *ch, struct in_publish *p, struct fault *f)
 {
     const struct reply *bad = publish_now(ch, p, f);
+    if (ch->parking.why == PARK_AGAIN)
+        return NULL;
+    long_route_leave(ch);
+    ch->session->core->stats.published++;
     if (p->large != NULL)
         message_body_home(ch->session->core, p->large);
     p->large = NULL;

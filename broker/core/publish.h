@@ -5,7 +5,8 @@
  * Routes are remembered per channel by the bytes of exchange and routing key, for as long as the
  * vhost's routing_epoch stands still; routes that depend on headers are not.
  *
- * A publish to more queues than fit in a turn parks its channel and goes on in slices.
+ * A publish to more queues than fit in a turn parks its channel and goes on in slices; so does one
+ * that looks long for its queues (long_route.h).
  *
  * Thread: core.
  */
@@ -19,7 +20,8 @@
  * transaction that has begun, which only its end clears. */
 bool publish_waits(const struct channel *ch);
 
-/* Executes one publish. Takes `p->large` in any case. */
+/* Executes one publish, and takes `p->large`; or else the channel waits, and it is to be executed
+ * again (parking_again). */
 const struct reply *publish(struct channel *ch, struct in_publish *p, struct fault *f);
 
 /* Owes basic.return (312) for an unroutable message. */

@@ -33,6 +33,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/slots.h"
+#include "broker/core/vhost.h"
 #include "broker/link/message.h"
 
 struct channel;
@@ -88,8 +89,8 @@ struct queue {
     uint64_t taken_ns;     /* when a message was last taken from its backlog; 0 = never */
     struct list throttled; /* sessions that are ahead of its consumers, by session.in_throttled */
 
-    struct list bindings; /* it is the destination of; binding.in_destination */
-    uint64_t route_mark;
+    struct list bindings;              /* it is the destination of; binding.in_destination */
+    uint64_t route_marks[ROUTE_LANES]; /* of the walks that found it: see route.h */
 };
 
 /* "queue 'q' in vhost '/'" parts for reply texts: format and arguments. */

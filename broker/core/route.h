@@ -12,7 +12,11 @@
  *
  * Queues come in a fixed order (that in which bindings were found), never in one of addresses.
  *
- * Thread: core.   Blocks: never.   Allocates: route_find; a route that ran out of memory says
+ * A walk can be done in slices, as long as the vhost's routing_epoch stands still: route_begin,
+ * then route_go_on until it is complete. Between its slices other walks are made; marks are of a
+ * lane, and of each lane one walk may be under way at a time.
+ *
+ * Thread: core.   Blocks: never.   Allocates: route_go_on; a route that ran out of memory says
  * `failed`.
  */
 #ifndef BROKER_CORE_ROUTE_H
@@ -21,12 +25,22 @@
 #include "broker/core/binding.h"
 #include "broker/core/sorted_table.h"
 
+struct topic_walk;
+
 struct routed_message {
     struct span key;
     struct span headers; /* the headers property: a field table, may be empty */
 };
 
 enum { ROUTE_LOOKS_PER_STEP = 8 };
+
+/* Where a tired route has stopped among the arguments of a binding. */
+struct route_arguments {
+    bool inside;
+    struct span rest;
+    struct span last; /* name of the one before */
+    size_t nth;       /* how many of that name came before it: they are in order of name */
+};
 
 struct route {
     struct queue **queues;
@@ -35,28 +49,52 @@ struct route {
     struct exchange **pending; /* asked, and then to be asked */
     size_t n_pending;
     size_t pending_capacity;
+    size_t at;  /* the one of them that is being asked */
+    size_t key; /* the key it is being asked for */
+    enum route_lane lane;
     uint64_t mark;
     size_t looks;    /* at this many things; ROUTE_LOOKS_PER_STEP are a step of a turn's work */
+    size_t enough;   /* looks after which the route is tired */
     bool matched;    /* some binding of the exchange being asked leads to something alive */
     bool by_headers; /* some exchange on the way looked at the headers */
     bool failed;     /* memory ran out: the set is not complete */
     bool sorted;     /* `headers` is made */
     struct sorted_table headers; /* of the message at hand */
+    /* Of the exchange being asked: */
+    struct list *next; /* the binding to be looked at next; NULL = at the beginning, or the end */
+    struct route_arguments arguments;
+    bool in_topic;            /* `topic` says where */
+    struct topic_walk *topic; /* made when first needed */
 };
 
-void route_init(struct route *r);
+void route_init(struct route *r, enum route_lane lane);
 void route_fini(struct route *r);
 
-/* Fills `r` (emptied first) with the queues for a message published to `x`. `keys` are the routing
- * key and those of CC and BCC, with the same headers each. */
-void route_find(struct route *r, struct exchange *x, const struct routed_message *keys,
-                size_t n_keys);
+/* Empties `r` for a message published to `x`. */
+void route_begin(struct route *r, struct exchange *x);
 
-/* For exchange types: the message's headers by name, sorted once however many exchanges ask. NULL
- * when memory is out, and then the route has failed. */
+/* Adds the queues of a message published to `x`, the same as at the beginning. `keys` are the
+ * routing key and those of CC and BCC, with the same headers each; what they point at stays where
+ * it is from slice to slice. Stops after `looks` more; true when the set is complete. */
+bool route_go_on(struct route *r, struct exchange *x, const struct routed_message *keys,
+                 size_t n_keys, size_t looks);
+
+/* ---- For exchange types ---- */
+
+static inline bool route_is_tired(const struct route *r)
+{
+    return r->looks >= r->enough;
+}
+
+/* The next of `bindings`; NULL at the end, which leaves r->next NULL, or when the route is tired.
+ */
+struct list *route_next(struct route *r, const struct list *bindings);
+
+/* The message's headers by name, sorted once however many exchanges ask. NULL when memory is out,
+ * and then the route has failed. */
 const struct sorted_table *route_headers(struct route *r, const struct routed_message *m);
 
-/* For exchange types: the destination of `b` is one of them. */
+/* The destination of `b` is one of them. */
 void route_add(struct route *r, const struct binding *b);
 
 #endif

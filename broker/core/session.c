@@ -431,6 +431,7 @@ void session_on_publish(struct session *s, struct in_publish *ev)
             parking_keep(ch, &ev->head);
         } else {
             session_execute_publish(ch, ev);
+            parking_keep_again(ch, &ev->head);
         }
         return;
     }

@@ -26,6 +26,9 @@
 struct exchange;
 struct queue;
 
+/* Walks to queues that may be under way side by side: see route.h. */
+enum route_lane { ROUTE_AT_ONCE, ROUTE_IN_SLICES, ROUTE_LANES };
+
 struct vhost {
     struct span name; /* owned */
     uint64_t hash_seed;

@@ -395,11 +395,12 @@ static void put_publish(struct client *c, uint16_t channel, const struct method 
     in->large = large;
 }
 
-void put_body(struct client *c, uint16_t channel, const char *key, struct span body, uint64_t size,
-              struct body *large)
+void put_body(struct client *c, uint16_t channel, const char *exchange, const char *key,
+              struct span body, uint64_t size, struct body *large)
 {
     struct method m = {.id = METHOD_basic_publish};
-    m.basic_publish = (struct amqp_basic_publish){.routing_key = span_str(key)};
+    m.basic_publish = (struct amqp_basic_publish){.exchange = span_str(exchange),
+                                                  .routing_key = span_str(key)};
     put_publish(c, channel, &m, body, size, large);
 }
 

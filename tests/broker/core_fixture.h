@@ -97,9 +97,9 @@ void hand_out(struct client *c, unsigned n);
 /* A method that is not text. */
 void put_method(struct client *c, uint16_t channel, const struct method *m);
 
-/* A publish to the default exchange with this body. */
-void put_body(struct client *c, uint16_t channel, const char *key, struct span body, uint64_t size,
-              struct body *large);
+/* A publish with this body. */
+void put_body(struct client *c, uint16_t channel, const char *exchange, const char *key,
+              struct span body, uint64_t size, struct body *large);
 
 /* The socket ends, or the peer breaks the framing; without a turn. */
 void put_closed(struct client *c);

@@ -183,7 +183,7 @@ static void get_unread(const char *get)
     static char body[BODY_SIZE];
     begin();
     for (unsigned i = 0; i < BODIES; i++)
-        put_body(c, 1, "q", span_of(body, BODY_SIZE), BODY_SIZE, NULL);
+        put_body(c, 1, "", "q", span_of(body, BODY_SIZE), BODY_SIZE, NULL);
     fixture_run(fx);
     c->stalled = true;
     for (unsigned i = 0; i < BODIES; i++)

@@ -289,7 +289,7 @@ START_TEST(a_connection_that_does_not_read_holds_a_bounded_amount)
     slow->stalled = true;
     say(slow, "1 basic_consume queue=q consumer_tag=s no_ack no_wait");
     for (int i = 0; i < 600; i++)
-        put_body(fast, 1, "q", span_str(body), 4000, NULL);
+        put_body(fast, 1, "", "q", span_str(body), 4000, NULL);
     fixture_run(fx);
     size_t n_slow = n_heard(slow);
     ck_assert_uint_ge(n_slow, OUTPUT_PENDING_MAX / 4200 / 2);
@@ -301,7 +301,7 @@ START_TEST(a_connection_that_does_not_read_holds_a_bounded_amount)
     put_sent(slow);
     fixture_run(fx);
     for (int i = 0; i < 10; i++)
-        put_body(fast, 1, "q", span_str(body), 4000, NULL);
+        put_body(fast, 1, "", "q", span_str(body), 4000, NULL);
     fixture_run(fx);
     ck_assert_uint_eq(n_heard(slow), n_slow + 5);
     fixture_free(fx);

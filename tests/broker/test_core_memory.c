@@ -15,6 +15,7 @@ struct scenario {
     bool store_held;               /* meanwhile */
     bool large;                    /* a publish with a large body comes last */
     uint64_t memory_limit;
+    unsigned turn_work; /* meanwhile; 0 = as ever */
 };
 
 static const struct scenario SCENARIOS[] = {
@@ -62,6 +63,18 @@ static const struct scenario SCENARIOS[] = {
      .lines = {"1 basic_publish routing_key=q | three", "1 basic_qos", "1 channel_close"},
      .large = true,
      .memory_limit = 10},
+    {.name = "long walk",
+     .before = {"1 queue_declare queue=q", "1 queue_bind queue=q exchange=amq.fanout routing_key=1",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=2",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=3",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=4",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=5",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=6",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=7",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=8",
+                "1 queue_bind queue=q exchange=amq.fanout routing_key=9"},
+     .lines = {"1 basic_publish exchange=amq.fanout | x"},
+     .turn_work = 8},
 };
 
 static void put_large(struct client *c)
@@ -69,7 +82,7 @@ static void put_large(struct client *c)
     struct body *large = body_new(20000, 0);
     large->size = 20000;
     memset(large->bytes, 'x', 20000);
-    put_body(c, 1, "q", SPAN_NONE, 20000, large);
+    put_body(c, 1, "", "q", SPAN_NONE, 20000, large);
 }
 
 /* True when no allocation was left to fail. */
@@ -91,6 +104,8 @@ static bool play(const struct scenario *s, unsigned n, bool once)
         memory_fail_once(n);
     else
         memory_fail_from(n);
+    if (s->turn_work != 0)
+        fx->core->options.turn_work = s->turn_work;
     for (int i = 0; i < STEPS; i++) {
         core_step(fx->core);
         if (!s->store_held)
@@ -105,6 +120,7 @@ static bool play(const struct scenario *s, unsigned n, bool once)
     ck_assert_msg(n_heard(other) == 1, "%s, allocation %u: the other connection says %zu lines",
                   s->name, n, n_heard(other));
     ck_assert_str_eq(line_heard(other, 0), "1 queue_declare_ok queue=after");
+    ck_assert_ptr_null(fx->core->long_routes.owner);
     fixture_free(fx);
     return whole;
 }
@@ -135,6 +151,7 @@ SWEEP(consuming_without_memory, "consume")
 SWEEP(a_transaction_without_memory, "tx")
 SWEEP(waiting_replies_without_memory, "waiting replies")
 SWEEP(parking_without_memory, "parked")
+SWEEP(a_long_walk_without_memory, "long walk")
 
 /* A core at rest has nothing left to do: what lacked memory is tried again before. */
 START_TEST(the_end_of_a_session_is_tried_again)
@@ -162,4 +179,4 @@ END_TEST
 
 SUITE("core_memory", topology_without_memory, publishing_without_memory, consuming_without_memory,
       a_transaction_without_memory, waiting_replies_without_memory, parking_without_memory,
-      the_end_of_a_session_is_tried_again)
+      a_long_walk_without_memory, the_end_of_a_session_is_tried_again)

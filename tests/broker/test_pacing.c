@@ -88,7 +88,7 @@ START_TEST(large_messages_count_by_their_size)
         while (large->capacity < SIZE)
             ck_assert_int_eq(body_grow(&large, SIZE), OK);
         large->size = SIZE;
-        put_body(publisher, 1, "q", SPAN_NONE, SIZE, large);
+        put_body(publisher, 1, "", "q", SPAN_NONE, SIZE, large);
         fixture_run(fx);
     }
     heard(publisher, "order THROTTLE");

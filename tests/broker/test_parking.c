@@ -231,7 +231,7 @@ START_TEST(a_flood_is_paused_and_resumed)
     forget(p);
     unsigned n = 0;
     while (n_heard(p) == 0 && n++ < 100) {
-        put_body(p, 1, "q", span_str(body), 50000, NULL);
+        put_body(p, 1, "", "q", span_str(body), 50000, NULL);
         fixture_run(fx);
     }
     heard(p, "order PAUSE");
@@ -258,7 +258,7 @@ START_TEST(large_bodies_wait_too_and_come_home)
         struct body *large = body_new(20000, 0);
         memset(large->bytes, 'l', 20000);
         large->size = 20000;
-        put_body(p, 1, "q", SPAN_NONE, 20000, large);
+        put_body(p, 1, "", "q", SPAN_NONE, 20000, large);
     }
     fixture_run(fx);
     ck_assert_uint_eq(fx->n_bodies_home, 0);
@@ -277,7 +277,7 @@ START_TEST(what_a_lost_connection_left_parked_is_freed)
     struct fixture *fx = fill(&p, &c);
     struct body *large = body_new(20000, 0);
     large->size = 20000;
-    put_body(p, 1, "q", SPAN_NONE, 20000, large);
+    put_body(p, 1, "", "q", SPAN_NONE, 20000, large);
     fixture_run(fx);
     put_closed(p);
     fixture_run(fx);

@@ -58,7 +58,7 @@ END_TEST
 START_TEST(a_message_over_the_limit_is_refused)
 {
     begin();
-    put_body(c, 1, "q", SPAN_NONE, fx->message_size_max + 1, NULL);
+    put_body(c, 1, "", "q", SPAN_NONE, fx->message_size_max + 1, NULL);
     fixture_run(fx);
     heard(c,
           "1 channel_close reply_code=406 reply_text=PRECONDITION_FAILED - message size 16777217 "
@@ -154,7 +154,7 @@ START_TEST(a_large_body_goes_home_when_its_last_reader_is_done)
         large->size = 20000;
         for (size_t k = 0; k < large->size; k++)
             large->bytes[k] = (uint8_t)k;
-        put_body(c, 1, i == 0 ? "q" : "nowhere", SPAN_NONE, 20000, large);
+        put_body(c, 1, "", i == 0 ? "q" : "nowhere", SPAN_NONE, 20000, large);
     }
     fixture_run(fx);
     ck_assert_uint_eq(fx->n_bodies_home, 1); /* the unroutable one */

@@ -54,7 +54,7 @@ static struct span play(void)
     ck_assert_ptr_nonnull(large);
     large->size = 20000;
     memset(large->bytes, 'x', 20000);
-    put_body(c, 1, "q", SPAN_NONE, 20000, large);
+    put_body(c, 1, "", "q", SPAN_NONE, 20000, large);
     put_fault(d, REPLY_FRAME_ERROR, "something");
     fixture_run(fx);
     put_closed(d);

@@ -223,7 +223,7 @@ START_TEST(queues_come_in_the_order_in_which_their_bindings_were_made)
     }
     static const char *const EXCHANGES[] = {"amq.direct", "amq.fanout", "amq.topic", "amq.headers"};
     for (size_t x = 0; x < 4; x++) {
-        route_find(&w.r, vhost_exchange(w.v, span_str(EXCHANGES[x])), &m, 1);
+        world_find(&w, vhost_exchange(w.v, span_str(EXCHANGES[x])), &m, 1);
         ck_assert_uint_eq(w.r.n, 4);
         for (size_t i = 0; i < 4; i++)
             ck_assert(span_eq(w.r.queues[i]->name, span_str(NAMES[i])));

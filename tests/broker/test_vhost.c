@@ -132,7 +132,7 @@ START_TEST(a_detached_exchange_matches_nothing_even_through_what_still_leads_to_
     exchange_detach(x);
     ck_assert_str_eq(world_route(&w, "y", ""), "");
     struct routed_message m = {.key = SPAN_NONE};
-    route_find(&w.r, x, &m, 1);
+    world_find(&w, x, &m, 1);
     ck_assert_uint_eq(w.r.n, 0);
     vhost_check(w.v);
     unsigned work = 0;
