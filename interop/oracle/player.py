@@ -74,9 +74,11 @@ class Player:
 
     def await_gone(self, connection):
         """Waits until the exclusive queues of a connection that ended are gone."""
-        if connection.link is None and connection.exclusive_queues:
-            self.guarded(self.prodder.await_gone, connection.exclusive_queues)
+        names = connection.exclusive_queues + connection.unanswered_queues
+        if connection.link is None and names:
+            self.guarded(self.prodder.await_gone, names)
             connection.exclusive_queues = []
+            connection.unanswered_queues = []
 
     def ready(self, connection, number):
         """Opens the connection and the channel of a step if they are not open."""
@@ -130,7 +132,10 @@ class Player:
             data += encode_content(connection, step.channel, operation.content)
         expect_effects(channel, operation, fields)
         if operation.name == "queue.declare" and not isinstance(fields["queue"], bytes):
-            self.prodder.learn(fields["queue"].replace("\r", "").replace("\n", ""))
+            name = fields["queue"].replace("\r", "").replace("\n", "")
+            self.prodder.learn(name)
+            if name and fields.get("exclusive") and fields.get("nowait"):
+                connection.unanswered_queues.append(name)
         answered = operation.name in methods.REPLY or operation.name == "basic.get"
         return data, int(answered and not fields.get("nowait"))
 

@@ -63,6 +63,7 @@ class Connection:
         self.channels = {}
         self.frame_max = 131072
         self.exclusive_queues = []
+        self.unanswered_queues = []  # declared exclusive without an answer: may have become ours
 
     def channel(self, number):
         """The record of a channel, made when it is first spoken of."""
