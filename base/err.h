@@ -13,7 +13,9 @@
     E(ERR_LIMIT, "a configured limit is reached") \
     E(ERR_IO, "input or output failed")           \
     E(ERR_SYNTAX, "malformed")                    \
-    E(ERR_NOT_FOUND, "not found")
+    E(ERR_NOT_FOUND, "not found")                 \
+    E(ERR_FULL, "no space left on the disk")      \
+    E(ERR_TAKEN, "held by another process")
 
 #define ERR_ENUM(name, text) name,
 enum err { ERRS(ERR_ENUM) };
