@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/sim/false_disk.h"
 #include "tests/storage/temporary.h"
 
 typedef void promise(struct disk *d);
@@ -16,6 +17,9 @@ static void held_by_each(promise *check)
     struct temporary t = temporary_begin();
     check(t.disk);
     temporary_end(&t);
+    struct false_disk *fd = false_disk_new(0);
+    check(false_disk(fd));
+    false_disk_free(fd);
 }
 
 static struct disk_file *opened(struct disk *d, const char *path, enum disk_how how)
