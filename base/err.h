@@ -15,7 +15,8 @@
     E(ERR_SYNTAX, "malformed")                    \
     E(ERR_NOT_FOUND, "not found")                 \
     E(ERR_FULL, "no space left on the disk")      \
-    E(ERR_TAKEN, "held by another process")
+    E(ERR_TAKEN, "held by another process")       \
+    E(ERR_FUTURE, "written by a newer version")
 
 #define ERR_ENUM(name, text) name,
 enum err { ERRS(ERR_ENUM) };

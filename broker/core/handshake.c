@@ -104,6 +104,7 @@ static void handshake_start_ok(struct session *s, const struct amqp_connection_s
     case ERR_IO:
     case ERR_FULL:
     case ERR_TAKEN:
+    case ERR_FUTURE:
     case ERR_SYNTAX: handshake_refuse(s, "malformed authentication response"); return;
     }
     if (!users_check(s->core->options.users, user, password, s->loopback)) {

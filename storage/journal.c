@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "storage/journal_priv.h"
+
+enum { FILES_MIN = 8 };
+
+/* ---- Files ---- */
+
+void journal_path(char path[DISK_PATH_MAX], uint64_t number)
+{
+    snprintf(path, DISK_PATH_MAX, JOURNAL_FOLDER "/%llu", (unsigned long long)number);
+}
+
+enum err journal_files_reserve(struct journal *j)
+{
+    if (j->n_files < j->files_capacity)
+        return OK;
+    size_t capacity = j->files_capacity == 0 ? FILES_MIN : 2 * j->files_capacity;
+    struct journal_file *files = realloc(j->files, capacity * sizeof(*files));
+    if (files == NULL)
+        return ERR_NOMEM;
+    j->files = files;
+    j->files_capacity = capacity;
+    return OK;
+}
+
+/* One that cannot be removed is found at the next start, and is not needed then either. */
+static void journal_remove(struct journal *j, uint64_t number)
+{
+    char path[DISK_PATH_MAX];
+    journal_path(path, number);
+    enum err e = disk_remove(j->options.disk, path);
+    if (e != OK && e != ERR_NOT_FOUND)
+        log_event(LOG_JOURNAL_FAULT, "file=%s what=remove text=\"%s\"", path, err_text(e));
+}
+
+void journal_spare(struct journal *j, uint64_t number)
+{
+    if (j->n_spares < JOURNAL_SPARES_MAX)
+        j->spares[j->n_spares++] = number;
+    else
+        journal_remove(j, number);
+}
+
+/* A file under a new name: a spare one if there is any. */
+static enum err journal_file_open(struct journal *j, uint64_t number, struct disk_file **out)
+{
+    char path[DISK_PATH_MAX];
+    journal_path(path, number);
+    while (j->n_spares != 0) {
+        char spare[DISK_PATH_MAX];
+        journal_path(spare, j->spares[--j->n_spares]);
+        if (disk_rename(j->options.disk, spare, path) == OK)
+            return disk_open(j->options.disk, path, DISK_WRITE, out);
+    }
+    return disk_open(j->options.disk, path, DISK_NEW, out);
+}
+
+static struct journal_file *journal_last(struct journal *j)
+{
+    return &j->files[j->n_files - 1];
+}
+
+void journal_unmake(struct journal *j)
+{
+    struct journal_file *f = &j->files[--j->n_files];
+    disk_close(f->file);
+    journal_remove(j, f->head.number);
+}
+
+enum err journal_make(struct journal *j, bool newer, uint64_t bytes)
+{
+    if (journal_files_reserve(j) != OK)
+        return ERR_NOMEM;
+    struct journal_file *f = &j->files[j->n_files++];
+    *f = (struct journal_file){.end = BLOCK_BYTES};
+    f->head = (struct file_head){.role = ROLE_JOURNAL,
+                                 .number = ++j->last_number,
+                                 .shard = JOURNAL_SHARD,
+                                 .epoch = j->epoch + newer,
+                                 .first_lsn = j->durable_lsn + 1,
+                                 .prev_end = j->durable_lsn};
+    memcpy(f->head.store_id, j->options.store_id, STORE_ID_SIZE);
+    env_secret(j->options.env, &f->head.nonce, sizeof(f->head.nonce));
+    enum err e = journal_file_open(j, f->head.number, &f->file);
+    if (e == OK)
+        e = disk_reserve(f->file, bytes);
+    if (e != OK)
+        journal_unmake(j);
+    return e;
+}
+
+enum err journal_head_write(struct journal *j)
+{
+    struct journal_file *f = journal_last(j);
+    uint8_t block[BLOCK_BYTES] = {0};
+    for (size_t i = 0; i < BLOCK_BYTES; i += BLOCK_BYTES / FILE_HEAD_COPIES)
+        file_head_put(block + i, &f->head);
+    struct span part = span_of(block, sizeof(block));
+    j->writing = false;
+    enum err e = disk_write(f->file, 0, &part, 1);
+    if (e == OK)
+        e = disk_sync(f->file);
+    if (e == OK)
+        e = disk_sync_folder(j->options.disk, JOURNAL_FOLDER);
+    if (e != OK) {
+        journal_unmake(j);
+        return ERR_IO;
+    }
+    j->epoch = f->head.epoch;
+    j->writing = true;
+    if (j->oldest == 0)
+        j->oldest = f->head.number;
+    return OK;
+}
+
+/* ---- Writing ---- */
+
+size_t journal_batch_max(const struct journal *j)
+{
+    size_t room = j->options.file_bytes - BLOCK_BYTES;
+    return room < BATCH_BYTES_MAX ? room : BATCH_BYTES_MAX;
+}
+
+/* The files that the durable batches no longer need. The newest always stays. */
+static void journal_recycle(struct journal *j)
+{
+    size_t n = 0;
+    while (n + 1 < j->n_files && j->files[n].head.number < j->oldest) {
+        struct journal_file *f = &j->files[n++];
+        bool failed = f->file->failed;
+        disk_close(f->file);
+        if (failed)
+            journal_remove(j, f->head.number);
+        else
+            journal_spare(j, f->head.number);
+    }
+    j->n_files -= n;
+    memmove(j->files, j->files + n, j->n_files * sizeof(*j->files));
+}
+
+enum err journal_put(struct journal *j, struct batch *b, uint64_t time_ns,
+                     struct journal_place *place)
+{
+    struct journal_file *f = journal_last(j);
+    struct batch_head h = {.nonce = f->head.nonce,
+                           .shard = JOURNAL_SHARD,
+                           .epoch = f->head.epoch,
+                           .first_lsn = j->durable_lsn + 1,
+                           .durable_lsn = j->durable_lsn,
+                           .time_ns = time_ns,
+                           .oldest = j->oldest};
+    struct span bytes;
+    if (batch_seal(b, &h, &bytes) != OK)
+        return ERR_NOMEM;
+    enum err e = disk_write(f->file, f->end, &bytes, 1);
+    if (e == OK)
+        e = disk_sync(f->file);
+    if (e != OK) {
+        j->writing = false;
+        log_event(LOG_JOURNAL_FAULT, "file=%s what=write text=\"%s\" lsn=%llu", f->file->path,
+                  err_text(e), (unsigned long long)h.first_lsn);
+        return ERR_IO;
+    }
+    *place = (struct journal_place){f->head.number, f->end};
+    f->end += bytes.size;
+    j->durable_lsn += h.count;
+    journal_recycle(j);
+    return OK;
+}
+
+static enum err journal_begin(struct journal *j, bool newer)
+{
+    enum err e = journal_make(j, newer, j->options.file_bytes);
+    return e != OK ? e : journal_head_write(j);
+}
+
+/* A file to write `size` bytes to: the newest, or a new one. */
+static enum err journal_room(struct journal *j, size_t size)
+{
+    if (!j->writing)
+        return journal_begin(j, true);
+    return journal_last(j)->end + size <= j->options.file_bytes ? OK : journal_begin(j, false);
+}
+
+enum err journal_write(struct journal *j, struct batch *b, uint64_t time_ns,
+                       struct journal_place *place)
+{
+    size_t size = batch_bytes(b);
+    ASSERT(size <= journal_batch_max(j));
+    bool was_writing = j->writing;
+    enum err e = journal_room(j, size);
+    if (e == OK)
+        e = journal_put(j, b, time_ns, place);
+    if (e != ERR_IO || !was_writing)
+        return e;
+    /* Once more, elsewhere. */
+    e = journal_begin(j, true);
+    return e != OK ? e : journal_put(j, b, time_ns, place);
+}
+
+void journal_let_go(struct journal *j, uint64_t oldest)
+{
+    ASSERT(oldest >= j->oldest && oldest <= journal_newest(j));
+    j->oldest = oldest;
+}
+
+/* ---- Life ---- */
+
+enum err journal_open(struct journal **out, const struct journal_options *options,
+                      const struct journal_visitor *visitor)
+{
+    *out = NULL;
+    ASSERT(options->file_bytes > BLOCK_BYTES && options->file_bytes % BLOCK_BYTES == 0);
+    struct journal *j = calloc(1, sizeof(*j));
+    if (j == NULL)
+        return ERR_NOMEM;
+    j->options = *options;
+    enum err e = journal_scan(j, visitor);
+    if (e != OK) {
+        journal_close(j);
+        return e;
+    }
+    *out = j;
+    return OK;
+}
+
+void journal_close(struct journal *j)
+{
+    if (j == NULL)
+        return;
+    for (size_t i = 0; i < j->n_files; i++)
+        disk_close(j->files[i].file);
+    free(j->files);
+    free(j);
+}
+
+/* ---- Questions ---- */
+
+uint64_t journal_durable_lsn(const struct journal *j)
+{
+    return j->durable_lsn;
+}
+
+uint64_t journal_oldest(const struct journal *j)
+{
+    return j->oldest;
+}
+
+uint64_t journal_newest(const struct journal *j)
+{
+    return j->files[j->n_files - 1].head.number;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/* storage/journal.h — the log of everything durable: FORMAT.md, sections 3, 5, 6 and 7.
+ *
+ * A journal takes batches and makes them durable, one after the other. What it holds is read back
+ * once, when it is opened.
+ *
+ * Opening first settles what an unclean end has left in doubt: what counts but is not known to be
+ * durable is written once more, into a new file, and synced. Then every record is shown in the
+ * order of its LSN. Damage is passed over, counted, and shown.
+ *
+ * When a write or a sync fails, the file is never written to again, and the batch goes into a new
+ * file of a newer epoch; if that works, nobody need know. If it does not, the batch is void, and
+ * the next one tries anew. This rule is kept here and nowhere else.
+ *
+ * The files are in the folder JOURNAL_FOLDER of the disk, preallocated; those that are no longer
+ * needed are used again. The lock of the store is the caller's.
+ *
+ * Thread: that of the journal's writer.   Blocks: every call but the questions.
+ */
+#ifndef STORAGE_JOURNAL_H
+#define STORAGE_JOURNAL_H
+
+#include "base/env.h"
+#include "storage/batch.h"
+#include "storage/disk.h"
+#include "storage/file_head.h"
+
+#define JOURNAL_FOLDER "journal"
+
+struct journal;
+
+/* Where the bytes of a record are. */
+struct journal_place {
+    uint64_t file;   /* its number */
+    uint64_t offset; /* of the record */
+};
+
+/* What the journal holds, as it is read. */
+struct journal_visitor {
+    /* The record borrows its bytes until the return. ERR_NOMEM or ERR_LIMIT end the opening. */
+    enum err (*record)(void *arg, uint64_t lsn, struct journal_place place, const struct record *r);
+    /* `n` records from `lsn` on are lost. They were in this file, as far as anybody knows. */
+    void (*damaged)(void *arg, uint64_t lsn, uint64_t n, uint64_t file);
+    void *arg;
+};
+
+struct journal_options {
+    struct disk *disk;
+    struct env *env; /* for nonces */
+    uint8_t store_id[STORE_ID_SIZE];
+    uint64_t file_bytes; /* of a file: a multiple of BLOCK_BYTES, and more than one */
+    uint64_t time_ns;    /* now, since 1970 */
+};
+
+/* ERR_NOMEM, ERR_IO, ERR_FULL, ERR_LIMIT, and what the visitor answers. */
+MUST_USE enum err journal_open(struct journal **out, const struct journal_options *options,
+                               const struct journal_visitor *visitor);
+
+/* Nothing is written or synced by it. NULL is fine. */
+void journal_close(struct journal *j);
+
+/* Writes and syncs a batch that is no larger than journal_batch_max. OK: it is durable; `*place`
+ * says the file, and where in it the batch begins. ERR_IO: it is void; whether it is there after
+ * the next start nobody knows. ERR_FULL, ERR_LIMIT, ERR_NOMEM: nothing was written, and it may be
+ * tried again. */
+MUST_USE enum err journal_write(struct journal *j, struct batch *b, uint64_t time_ns,
+                                struct journal_place *place);
+
+/* Files with smaller numbers are not needed any more. Said with the next batch, and true with it.
+ * Never goes back. */
+void journal_let_go(struct journal *j, uint64_t oldest);
+
+/* The next record gets the LSN after this one. */
+uint64_t journal_durable_lsn(const struct journal *j);
+
+/* The number of the oldest file that is needed, and of the one that is written to. */
+uint64_t journal_oldest(const struct journal *j);
+uint64_t journal_newest(const struct journal *j);
+
+/* What a batch may take, padding included. */
+size_t journal_batch_max(const struct journal *j);
+
+#endif

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* storage/journal_priv.h — what writing (journal.c) and opening (journal_scan.c) share.
+ *
+ * Thread: see journal.h.
+ */
+#ifndef STORAGE_JOURNAL_PRIV_H
+#define STORAGE_JOURNAL_PRIV_H
+
+#include "storage/journal.h"
+
+enum { JOURNAL_SHARD = 0, JOURNAL_SPARES_MAX = 2 };
+
+struct journal_file {
+    struct file_head head;
+    struct disk_file *file;
+    uint64_t end; /* where the next batch goes, while it is the newest */
+};
+
+struct journal {
+    struct journal_options options;
+    struct journal_file *files; /* that are needed, by number; the newest last */
+    size_t n_files;
+    size_t files_capacity;
+    uint64_t spares[JOURNAL_SPARES_MAX]; /* numbers of files that may be used again */
+    size_t n_spares;
+    uint64_t last_number; /* of any file so far */
+    uint32_t epoch;
+    bool writing; /* the newest file can be written to */
+    uint64_t durable_lsn;
+    uint64_t oldest;
+};
+
+/* "journal/N" */
+void journal_path(char path[DISK_PATH_MAX], uint64_t number);
+
+/* Room for one more file. ERR_NOMEM. */
+MUST_USE enum err journal_files_reserve(struct journal *j);
+
+/* The file of that number is not needed: it is kept to be used again, or removed. */
+void journal_spare(struct journal *j, uint64_t number);
+
+/* Makes the next file, with room for `bytes`: its first record will follow the last durable one.
+ * With `newer` it is of a newer epoch. It does not count yet. ERR_NOMEM, ERR_IO, ERR_FULL,
+ * ERR_LIMIT. */
+MUST_USE enum err journal_make(struct journal *j, bool newer, uint64_t bytes);
+
+/* The file that was made last counts from here on, and what comes after its beginning in the files
+ * before is void. If that fails, ERR_IO, nobody knows whether it does: it is not there any more,
+ * and nothing may be written to the one before. */
+MUST_USE enum err journal_head_write(struct journal *j);
+
+/* Writes and syncs a batch into the newest file, which has room. ERR_NOMEM, ERR_IO. */
+MUST_USE enum err journal_put(struct journal *j, struct batch *b, uint64_t time_ns,
+                              struct journal_place *place);
+
+/* The file that was made last is not needed: it goes. */
+void journal_unmake(struct journal *j);
+
+/* Fills `j` with the files that are there, settles what is in doubt, and shows every record. */
+MUST_USE enum err journal_scan(struct journal *j, const struct journal_visitor *visitor);
+
+#endif

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What bits that flip cost, and files that are not as ours: rows of FORMAT.md's crash schedules, by
+ * their names there. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "storage/journal.h"
+#include "tests/storage/journal_rig.h"
+
+/* Five batches of four records in the first file. Of the last one no batch says that it is durable,
+ * so it has been written again in the second. */
+static struct rig *rig_of_five(uint64_t offsets[5])
+{
+    struct rig *r = rig_new(7);
+    ck_assert_int_eq(rig_open(r), OK);
+    for (int i = 0; i < 5; i++) {
+        struct journal_place place;
+        batch_reset(&r->batch);
+        for (int k = 0; k < 4; k++) {
+            uint8_t *body;
+            struct record rec = {.kind = RECORD_publish, .body = {NULL, 1500}};
+            rec.time_ns = ++r->last_id;
+            ck_assert_int_eq(batch_add(&r->batch, &rec, &body), OK);
+            rig_body(body, r->last_id, 1500);
+        }
+        ck_assert_int_eq(journal_write(r->journal, &r->batch, 1, &place), OK);
+        offsets[i] = place.offset;
+        for (int k = 0; k < 4; k++) {
+            r->confirmed++;
+            r->ids[r->confirmed] = r->confirmed;
+            r->files[r->confirmed] = place.file;
+        }
+    }
+    rig_recover(r, 0);
+    return r;
+}
+
+static uint64_t lost_by_flip(size_t batch, uint64_t offset)
+{
+    uint64_t offsets[5];
+    struct rig *r = rig_of_five(offsets);
+    rig_power(r);
+    false_disk_flip(r->fd, JOURNAL_FOLDER "/1", offsets[batch] + offset, 4);
+    r->expects_damage = true;
+    ck_assert_int_eq(rig_open(r), OK);
+    uint64_t n = r->n_damaged;
+    ck_assert_uint_eq(r->confirmed, 20);
+    r->expects_damage = false;
+    ck_assert_int_eq(rig_write(r, 2, 100), OK);
+    rig_free(r);
+    return n;
+}
+
+enum { RECORD_BYTES = RECORD_HEAD_SIZE + 1504 - 4 };
+
+START_TEST(damage_in_the_middle)
+{
+    for (size_t batch = 0; batch < 4; batch++)
+        for (uint64_t record = 0; record < 4; record++)
+            ck_assert_uint_eq(
+                lost_by_flip(batch, BATCH_HEAD_SIZE + record * (RECORD_BYTES + 4) + 700), 1);
+}
+END_TEST
+
+START_TEST(damaged_length)
+{
+    for (uint64_t at = 4; at < 8; at++)
+        ck_assert_uint_eq(lost_by_flip(2, BATCH_HEAD_SIZE + RECORD_BYTES + 4 + at), 1);
+}
+END_TEST
+
+START_TEST(damaged_index)
+{
+    uint64_t index = BATCH_HEAD_SIZE + 4 * (RECORD_BYTES + 4);
+    for (uint64_t at = 0; at < 20; at++)
+        ck_assert_uint_eq(lost_by_flip(2, index + at), 0);
+}
+END_TEST
+
+START_TEST(damaged_header)
+{
+    for (uint64_t at = 0; at < BATCH_HEAD_SIZE; at++)
+        for (size_t batch = 0; batch < 4; batch++)
+            ck_assert_uint_eq(lost_by_flip(batch, at), 4);
+}
+END_TEST
+
+START_TEST(head_damaged)
+{
+    /* One copy, and both. */
+    for (uint64_t copies = 1; copies <= 3; copies++)
+        for (uint64_t at = 0; at < FILE_HEAD_SIZE; at += 3) {
+            uint64_t offsets[5];
+            struct rig *r = rig_of_five(offsets);
+            rig_power(r);
+            for (uint64_t copy = 0; copy < FILE_HEAD_COPIES; copy++)
+                if ((copies >> copy & 1) != 0)
+                    false_disk_flip(r->fd, JOURNAL_FOLDER "/1",
+                                    copy * BLOCK_BYTES / FILE_HEAD_COPIES + at, 1);
+            ck_assert_int_eq(rig_open(r), OK);
+            ck_assert_uint_eq(r->first_shown, 1);
+            rig_free(r);
+        }
+}
+END_TEST
+
+/* A body that holds a batch, block by block, in one whose head is damaged. */
+START_TEST(forged_batch)
+{
+    struct rig *r = rig_new(3);
+    struct batch inner;
+    struct batch_head h = {.nonce = 99, .first_lsn = 1, .durable_lsn = 0};
+    struct record rec = {.kind = RECORD_publish, .body = SPAN_LIT("forged")};
+    struct span bytes;
+    uint8_t *body;
+    struct journal_place place;
+    batch_init(&inner);
+    ck_assert_int_eq(batch_add(&inner, &rec, &body), OK);
+    ck_assert_int_eq(batch_seal(&inner, &h, &bytes), OK);
+    ck_assert_int_eq(rig_open(r), OK);
+    rec.body = (struct span){NULL, 4 * BLOCK_BYTES};
+    ck_assert_int_eq(batch_add(&r->batch, &rec, &body), OK);
+    memset(body, 0, rec.body.size);
+    put_bytes(body + BLOCK_BYTES - BATCH_HEAD_SIZE - RECORD_HEAD_SIZE, bytes);
+    ck_assert_int_eq(journal_write(r->journal, &r->batch, 1, &place), OK);
+    r->confirmed = 1;
+    ck_assert_int_eq(rig_write(r, 1, 10), OK); /* now it is known to be durable */
+    rig_end(r);
+    false_disk_flip(r->fd, JOURNAL_FOLDER "/1", place.offset, 1);
+    r->expects_damage = true;
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_uint_eq(r->n_damaged, 1);
+    ck_assert_uint_eq(r->first_shown, 2);
+    batch_fini(&inner);
+    rig_free(r);
+}
+END_TEST
+
+/* ---- Files that are not as ours ---- */
+
+static void put_head(struct rig *r, const char *path, const struct file_head *h, unsigned feature)
+{
+    struct disk_file *f;
+    uint8_t block[BLOCK_BYTES] = {0};
+    file_head_put(block, h);
+    if (feature != 0) {
+        put_u64(block + 16, feature);
+        put_u32(block + 8, checksum_crc32c(0, span_of(block + 12, FILE_HEAD_SIZE - 12)));
+    }
+    struct span part = span_of(block, sizeof(block));
+    ck_assert_int_eq(disk_open(r->options.disk, path, DISK_NEW, &f), OK);
+    ck_assert_int_eq(disk_write(f, 0, &part, 1), OK);
+    ck_assert_int_eq(disk_sync(f), OK);
+    disk_close(f);
+    ck_assert_int_eq(disk_sync_folder(r->options.disk, JOURNAL_FOLDER), OK);
+}
+
+START_TEST(foreign_file)
+{
+    struct rig *r = rig_new(1);
+    struct file_head h = {.role = ROLE_JOURNAL, .store_id = "another", .number = 50, .epoch = 9};
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_int_eq(rig_write(r, 3, 100), OK);
+    put_head(r, JOURNAL_FOLDER "/50", &h, 0);
+    rig_recover(r, 0);
+    ck_assert_uint_eq(r->first_shown, 1);
+    ck_assert_uint_eq(journal_newest(r->journal), 51);
+    ck_assert_uint_eq(false_disk_file_size(r->fd, JOURNAL_FOLDER "/50"), BLOCK_BYTES);
+    rig_free(r);
+}
+END_TEST
+
+START_TEST(future_format)
+{
+    struct rig *r = rig_new(1);
+    struct file_head h = {.role = ROLE_JOURNAL, .number = 2, .epoch = 9};
+    memcpy(h.store_id, r->options.store_id, STORE_ID_SIZE);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_int_eq(rig_write(r, 3, 100), OK);
+    put_head(r, JOURNAL_FOLDER "/2", &h, 1);
+    rig_end(r);
+    uint64_t before = false_disk_count(r->fd);
+    ck_assert_int_eq(rig_open(r), ERR_FUTURE);
+    ck_assert_uint_gt(false_disk_count(r->fd), before);
+    ck_assert_uint_eq(false_disk_file_size(r->fd, JOURNAL_FOLDER "/3"), UINT64_MAX);
+    ck_assert_int_eq(disk_remove(r->options.disk, JOURNAL_FOLDER "/2"), OK);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_uint_eq(r->first_shown, 1);
+    rig_free(r);
+}
+END_TEST
+
+START_TEST(names_that_are_no_numbers_are_left_alone)
+{
+    static const char *const NAMES[] = {"journal/x", "journal/01", "journal/1x", "journal/0",
+                                        "journal/99999999999999999999"};
+    struct rig *r = rig_new(1);
+    struct file_head h = {.role = ROLE_JOURNAL};
+    ck_assert_int_eq(rig_open(r), OK);
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        put_head(r, NAMES[i], &h, 0);
+    rig_recover(r, 0);
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        ck_assert_uint_eq(false_disk_file_size(r->fd, NAMES[i]), BLOCK_BYTES);
+    rig_free(r);
+}
+END_TEST
+
+SUITE("journal_scan", damage_in_the_middle, damaged_length, damaged_index, damaged_header,
+      head_damaged, forged_batch, foreign_file, future_format,
+      names_that_are_no_numbers_are_left_alone)
