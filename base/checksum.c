@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/checksum.h"
 
+#include <string.h>
+
 /* The remainder of each octet under the polynomial 0x1edc6f41, bits reversed. */
 static const uint32_t CHECKSUM_TABLE[256] = {
     0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c, 0x26a1e7e8, 0xd4ca64eb,
@@ -36,10 +38,53 @@ static const uint32_t CHECKSUM_TABLE[256] = {
     0xf36e6f75, 0x0105ec76, 0x12551f82, 0xe03e9c81, 0x34f4f86a, 0xc69f7b69, 0xd5cf889d, 0x27a40b9e,
     0x79b737ba, 0x8bdcb4b9, 0x988c474d, 0x6ae7c44e, 0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351};
 
-uint32_t checksum_crc32c(uint32_t before, struct span bytes)
+uint32_t checksum_crc32c_by_table(uint32_t before, struct span bytes)
 {
     uint32_t crc = ~before;
     for (size_t i = 0; i < bytes.size; i++)
         crc = CHECKSUM_TABLE[(crc ^ bytes.at[i]) & 0xff] ^ crc >> 8;
     return ~crc;
+}
+
+#if defined(__x86_64__)
+
+static bool checksum_has_instruction(void)
+{
+    return __builtin_cpu_supports("sse4.2");
+}
+
+__attribute__((target("sse4.2"))) static uint32_t checksum_by_instruction(uint32_t before,
+                                                                          struct span bytes)
+{
+    uint64_t crc = ~before;
+    const uint8_t *p = bytes.at;
+    size_t left = bytes.size;
+    for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t), p += sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, p, sizeof(eight));
+        crc = __builtin_ia32_crc32di(crc, eight);
+    }
+    for (; left != 0; left--)
+        crc = __builtin_ia32_crc32qi((uint32_t)crc, *p++);
+    return ~(uint32_t)crc;
+}
+
+#else
+
+static bool checksum_has_instruction(void)
+{
+    return false;
+}
+
+static uint32_t checksum_by_instruction(uint32_t before, struct span bytes)
+{
+    return checksum_crc32c_by_table(before, bytes);
+}
+
+#endif
+
+uint32_t checksum_crc32c(uint32_t before, struct span bytes)
+{
+    return checksum_has_instruction() ? checksum_by_instruction(before, bytes)
+                                      : checksum_crc32c_by_table(before, bytes);
 }

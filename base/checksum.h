@@ -14,4 +14,7 @@
 /* The checksum of what `before` is the checksum of, with `bytes` behind it; 0 for nothing. */
 uint32_t checksum_crc32c(uint32_t before, struct span bytes);
 
+/* The same without the processor's own instruction, as on one that has none. */
+uint32_t checksum_crc32c_by_table(uint32_t before, struct span bytes);
+
 #endif

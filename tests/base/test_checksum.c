@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/rng.h"
 #include "tests/base/suite.h"
 
 /* RFC 3720 §B.4, and the customary check. */
@@ -32,6 +33,22 @@ START_TEST(it_may_be_had_in_pieces)
 }
 END_TEST
 
+START_TEST(the_table_says_the_same_at_every_size_and_place)
+{
+    struct rng chance = {1};
+    uint8_t bytes[300];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)rng_next(&chance);
+    for (int n = 0; n < 20000; n++) {
+        size_t at = (size_t)rng_below(&chance, 20);
+        struct span part = span_of(bytes + at, (size_t)rng_below(&chance, sizeof(bytes) - at));
+        uint32_t before = (uint32_t)rng_next(&chance);
+        if (checksum_crc32c(before, part) != checksum_crc32c_by_table(before, part))
+            ck_abort_msg("%zu bytes at %zu", part.size, at);
+    }
+}
+END_TEST
+
 START_TEST(every_flipped_bit_is_noticed)
 {
     uint8_t bytes[64] = "some bytes";
@@ -46,4 +63,4 @@ START_TEST(every_flipped_bit_is_noticed)
 END_TEST
 
 SUITE("checksum", it_is_the_published_checksum, it_may_be_had_in_pieces,
-      every_flipped_bit_is_noticed)
+      the_table_says_the_same_at_every_size_and_place, every_flipped_bit_is_noticed)
