@@ -56,6 +56,11 @@ enum err disk_size(struct disk_file *f, uint64_t *size)
     return f->disk->ops->size(f, size);
 }
 
+enum err disk_next_data(struct disk_file *f, uint64_t offset, uint64_t *at)
+{
+    return f->disk->ops->next_data(f, offset, at);
+}
+
 enum err disk_reserve(struct disk_file *f, uint64_t size)
 {
     ASSERT(f->writable && size <= INT64_MAX);

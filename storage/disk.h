@@ -62,6 +62,7 @@ struct disk_ops {
     enum err (*open)(struct disk *d, const char *path, enum disk_how how, struct disk_file **out);
     void (*close)(struct disk_file *f);
     enum err (*size)(struct disk_file *f, uint64_t *size);
+    enum err (*next_data)(struct disk_file *f, uint64_t offset, uint64_t *at);
     enum err (*reserve)(struct disk_file *f, uint64_t size);
     enum err (*write)(struct disk_file *f, uint64_t offset, const struct span *parts, size_t n);
     enum err (*read)(struct disk_file *f, uint64_t offset, uint8_t *at, size_t size, size_t *got);
@@ -83,6 +84,10 @@ MUST_USE enum err disk_open(struct disk *d, const char *path, enum disk_how how,
 void disk_close(struct disk_file *f);
 
 MUST_USE enum err disk_size(struct disk_file *f, uint64_t *size);
+
+/* Where from `offset` on, at the earliest, there is something but zeros; the file's size if nothing
+ * is known to be. It is a hint that saves reading reserved space, and may be `offset` itself. */
+MUST_USE enum err disk_next_data(struct disk_file *f, uint64_t offset, uint64_t *at);
 
 /* Takes space for the first `size` bytes; what is new reads as zeros. Never makes a file smaller.
  * ERR_FULL: nothing is wrong with the file, and it may have grown. */

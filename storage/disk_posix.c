@@ -108,6 +108,15 @@ static enum err disk_posix_size(struct disk_file *f, uint64_t *size)
     return OK;
 }
 
+static enum err disk_posix_next_data(struct disk_file *f, uint64_t offset, uint64_t *at)
+{
+    off_t found = lseek(disk_posix_file_fd(f), (off_t)offset, SEEK_DATA);
+    if (found < 0 && errno == ENXIO)
+        return disk_posix_size(f, at);          /* none up to the end */
+    *at = found < 0 ? offset : (uint64_t)found; /* a file system need not know */
+    return OK;
+}
+
 /* Steps over `size` bytes, and over what is empty behind them. */
 static void disk_posix_advance(struct iovec **at, size_t *n, size_t size)
 {
@@ -315,6 +324,7 @@ static const struct disk_ops DISK_POSIX_OPS = {
     .open = disk_posix_open_file,
     .close = disk_posix_close_file,
     .size = disk_posix_size,
+    .next_data = disk_posix_next_data,
     .reserve = disk_posix_reserve,
     .write = disk_posix_write,
     .read = disk_posix_read,

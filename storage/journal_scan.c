@@ -13,6 +13,7 @@
 
 enum {
     WINDOW_BYTES = BATCH_BYTES_MAX,
+    WINDOW_BYTES_LEAST = 256 * 1024,
     NAMES_MIN = 16,
     BATCHES_MIN = 256,
     DECIMALS_MAX = 19,
@@ -83,10 +84,11 @@ static struct span scan_read(struct scan *s, struct disk_file *f, uint64_t at, s
     bool inside = s->window_file == f && at >= s->window_at &&
                   at + size <= s->window_at + s->window_size;
     if (!inside) {
+        size_t most = size > WINDOW_BYTES_LEAST ? size : WINDOW_BYTES_LEAST;
         s->window_file = f;
         s->window_at = at;
-        if (disk_read(f, at, s->window, WINDOW_BYTES, &s->window_size) != OK)
-            s->window_size = scan_read_blocks(f, at, s->window, WINDOW_BYTES);
+        if (disk_read(f, at, s->window, most, &s->window_size) != OK)
+            s->window_size = scan_read_blocks(f, at, s->window, most);
     }
     size_t from = (size_t)(at - s->window_at);
     size_t left = s->window_size - from;
@@ -230,23 +232,32 @@ static uint64_t scan_padded(uint64_t size)
     return (size + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
 }
 
-static enum err scan_batches_of(struct scan *s, size_t file)
+/* From a block of zeros on, before what is behind it has been read: to a file system reserved space
+ * is data once it has been read. */
+static uint64_t scan_step_to_data(struct disk_file *f, uint64_t offset)
+{
+    uint64_t data;
+    uint64_t next = offset + BLOCK_BYTES;
+    if (disk_next_data(f, next, &data) == OK && data > next)
+        next = data / BLOCK_BYTES * BLOCK_BYTES;
+    return next - offset;
+}
+
+/* Those that begin before `end`. */
+static enum err scan_batches_of(struct scan *s, size_t file, uint64_t end)
 {
     const struct journal_file *f = &s->j->files[file];
     struct scan_batch b = {.file = file, .offset = BLOCK_BYTES};
-    uint64_t size;
-    enum err e = disk_size(f->file, &size);
-    if (e != OK)
-        return e;
-    while (b.offset < size) {
+    for (uint64_t step; b.offset < end; b.offset += step) {
         struct span head = scan_read(s, f->file, b.offset, BATCH_HEAD_SIZE);
-        uint64_t step = BLOCK_BYTES;
+        step = BLOCK_BYTES;
         if (batch_head_read(head, f->head.nonce, JOURNAL_SHARD, &b.head)) {
             step = scan_padded(b.head.size);
             if (scan_add_batch(s, &b) != OK)
                 return ERR_NOMEM;
+        } else if (scan_is_zeros(head) && s->window_at + s->window_size <= b.offset + BLOCK_BYTES) {
+            step = scan_step_to_data(f->file, b.offset);
         }
-        b.offset += step;
     }
     return OK;
 }
@@ -262,7 +273,10 @@ static enum err scan_heads(struct scan *s)
     struct journal *j = s->j;
     for (size_t i = 0; i < j->n_files; i++) {
         const struct file_head *h = &j->files[i].head;
-        enum err e = scan_batches_of(s, i);
+        uint64_t size;
+        enum err e = disk_size(j->files[i].file, &size);
+        if (e == OK)
+            e = scan_batches_of(s, i, size);
         if (e != OK)
             return e;
         scan_raise(&j->durable_lsn, h->prev_end);
@@ -497,7 +511,7 @@ static enum err scan_run(struct scan *s, const struct journal_visitor *visitor)
     for (int i = 1; i < SETTLE_TRIES && e == ERR_IO; i++)
         e = scan_settle(s);
     for (; s->n_files < j->n_files && e == OK; s->n_files++)
-        e = scan_batches_of(s, s->n_files);
+        e = scan_batches_of(s, s->n_files, j->files[s->n_files].end);
     return e != OK ? e : scan_show(s, visitor);
 }
 

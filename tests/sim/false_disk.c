@@ -146,6 +146,18 @@ static enum err false_size(struct disk_file *f, uint64_t *size)
     return e;
 }
 
+static enum err false_next_data(struct disk_file *f, uint64_t offset, uint64_t *at)
+{
+    const struct false_content *c = &false_node_of(f)->now;
+    enum err e;
+    if (!false_begin(false_of(f->disk), &e) || e != OK)
+        return e;
+    *at = offset;
+    while (*at < c->size && c->bytes[*at] == 0)
+        ++*at;
+    return OK;
+}
+
 static enum err false_read(struct disk_file *f, uint64_t offset, uint8_t *at, size_t size,
                            size_t *got)
 {
@@ -364,6 +376,7 @@ static const struct disk_ops FALSE_OPS = {
     .open = false_open,
     .close = false_close,
     .size = false_size,
+    .next_data = false_next_data,
     .reserve = false_reserve,
     .write = false_write,
     .read = false_read,

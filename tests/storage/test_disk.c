@@ -164,6 +164,34 @@ START_TEST(reserved_space_reads_as_zeros_and_stays)
 }
 END_TEST
 
+/* Nothing but zeros is passed over, and at the end of data is the end of the file. */
+static void promise_next_data(struct disk *d)
+{
+    enum { SIZE = 1 << 20, PLACE = 300000 };
+    struct disk_file *f = opened(d, "a", DISK_NEW);
+    uint64_t at;
+    ck_assert_int_eq(disk_reserve(f, SIZE), OK);
+    write_at(f, 0, SPAN_LIT("first"));
+    write_at(f, PLACE, SPAN_LIT("second"));
+    ck_assert_int_eq(disk_next_data(f, 0, &at), OK);
+    ck_assert_uint_eq(at, 0);
+    ck_assert_int_eq(disk_next_data(f, 5, &at), OK);
+    ck_assert_uint_ge(at, 5);
+    ck_assert_uint_le(at, PLACE);
+    ck_assert_int_eq(disk_next_data(f, PLACE + 6, &at), OK);
+    ck_assert_uint_ge(at, PLACE + 6);
+    ck_assert_uint_le(at, SIZE);
+    ck_assert_int_eq(disk_next_data(f, SIZE, &at), OK);
+    ck_assert_uint_eq(at, SIZE);
+    disk_close(f);
+}
+
+START_TEST(reserved_space_may_be_passed_over)
+{
+    held_by_each(promise_next_data);
+}
+END_TEST
+
 static void promise_how(struct disk *d)
 {
     check_open_fails(d, "a", DISK_READ, ERR_NOT_FOUND);
@@ -471,7 +499,7 @@ END_TEST
 
 SUITE("disk", what_was_written_is_read, reading_stops_at_the_end,
       parts_are_written_one_behind_the_other, reserved_space_reads_as_zeros_and_stays,
-      opening_says_whether_it_must_be_there, a_rename_replaces_and_an_open_file_goes_on,
-      a_removed_file_lives_until_it_is_closed, folders_hold_and_list_names, a_file_is_no_folder,
-      a_lock_is_held_until_it_is_closed, free_space_is_told, a_failed_file_is_not_tried_again,
-      mistakes_of_ours_abort)
+      reserved_space_may_be_passed_over, opening_says_whether_it_must_be_there,
+      a_rename_replaces_and_an_open_file_goes_on, a_removed_file_lives_until_it_is_closed,
+      folders_hold_and_list_names, a_file_is_no_folder, a_lock_is_held_until_it_is_closed,
+      free_space_is_told, a_failed_file_is_not_tried_again, mistakes_of_ours_abort)
