@@ -171,7 +171,6 @@ enum err journal_put(struct journal *j, struct batch *b, uint64_t time_ns,
     *place = (struct journal_place){f->head.number, f->end};
     f->end += bytes.size;
     j->durable_lsn += h.count;
-    journal_recycle(j);
     return OK;
 }
 
@@ -198,11 +197,14 @@ enum err journal_write(struct journal *j, struct batch *b, uint64_t time_ns,
     enum err e = journal_room(j, size);
     if (e == OK)
         e = journal_put(j, b, time_ns, place);
-    if (e != ERR_IO || !was_writing)
-        return e;
-    /* Once more, elsewhere. */
-    e = journal_begin(j, true);
-    return e != OK ? e : journal_put(j, b, time_ns, place);
+    if (e == ERR_IO && was_writing) {
+        e = journal_begin(j, true); /* once more, elsewhere */
+        if (e == OK)
+            e = journal_put(j, b, time_ns, place);
+    }
+    if (e == OK)
+        journal_recycle(j);
+    return e;
 }
 
 void journal_let_go(struct journal *j, uint64_t oldest)

@@ -52,7 +52,9 @@ struct journal_options {
     uint64_t time_ns;    /* now, since 1970 */
 };
 
-/* ERR_NOMEM, ERR_IO, ERR_FULL, ERR_LIMIT, and what the visitor answers. */
+/* ERR_NOMEM, ERR_FULL, ERR_LIMIT, ERR_FUTURE, and what the visitor answers; ERR_IO when nothing can
+ * be written, or the newest file, or a head, cannot be read: what it holds above the last LSN that
+ * is known to be durable may have been confirmed, and would be lost. */
 MUST_USE enum err journal_open(struct journal **out, const struct journal_options *options,
                                const struct journal_visitor *visitor);
 

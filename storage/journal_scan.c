@@ -14,6 +14,7 @@
 enum {
     WINDOW_BYTES = BATCH_BYTES_MAX,
     WINDOW_BYTES_LEAST = 256 * 1024,
+    READ_TRIES = 3,
     NAMES_MIN = 16,
     BATCHES_MIN = 256,
     DECIMALS_MAX = 19,
@@ -37,6 +38,7 @@ struct scan {
     size_t n_files;  /* of the journal's that were there */
     enum err failed; /* in a callback */
     /* The bytes that were read last, from one file. */
+    bool unreadable; /* some block is, and was taken for zeros */
     uint8_t *window;
     struct disk_file *window_file;
     uint64_t window_at;
@@ -57,16 +59,28 @@ static void *scan_grow(void *array, size_t n, size_t *capacity, size_t least, si
 
 /* ---- Reading ---- */
 
-/* A large read has failed: what can be read of it, block by block, and zeros for the rest. */
-static size_t scan_read_blocks(struct disk_file *f, uint64_t at, uint8_t *to, size_t size)
+/* A block, tried more than once. */
+static enum err scan_read_block(struct disk_file *f, uint64_t at, uint8_t *to, size_t size,
+                                size_t *got)
 {
+    enum err e = ERR_IO;
+    for (int i = 0; i < READ_TRIES && e != OK; i++)
+        e = disk_read(f, at, to, size, got);
+    return e;
+}
+
+/* A large read has failed: what can be read of it, block by block, and zeros for the rest. */
+static size_t scan_read_blocks(struct scan *s, struct disk_file *f, uint64_t at, size_t size)
+{
+    uint8_t *to = s->window;
     size_t done = 0;
     while (done < size) {
         size_t part = size - done < BLOCK_BYTES ? size - done : BLOCK_BYTES;
         size_t got = part;
-        if (disk_read(f, at + done, to + done, part, &got) != OK) {
+        if (scan_read_block(f, at + done, to + done, part, &got) != OK) {
             memset(to + done, 0, part);
             got = part;
+            s->unreadable = true;
             log_event(LOG_JOURNAL_DAMAGED, "file=%s offset=%llu what=\"cannot be read\"", f->path,
                       (unsigned long long)(at + done));
         }
@@ -88,7 +102,7 @@ static struct span scan_read(struct scan *s, struct disk_file *f, uint64_t at, s
         s->window_file = f;
         s->window_at = at;
         if (disk_read(f, at, s->window, most, &s->window_size) != OK)
-            s->window_size = scan_read_blocks(f, at, s->window, most);
+            s->window_size = scan_read_blocks(s, f, at, most);
     }
     size_t from = (size_t)(at - s->window_at);
     size_t left = s->window_size - from;
@@ -175,8 +189,15 @@ static enum err scan_sort_file(struct scan *s, uint64_t number, struct disk_file
 {
     struct journal *j = s->j;
     struct journal_file f = {.file = file};
+    s->unreadable = false;
     enum file_state state = scan_head(s, file, number, &f.head);
-    enum err e = state == FILE_OURS ? journal_files_reserve(j) : OK;
+    enum err e = OK;
+    if (state == FILE_OURS)
+        e = journal_files_reserve(j);
+    else if (state == FILE_FUTURE)
+        e = ERR_FUTURE;
+    else if (s->unreadable)
+        e = ERR_IO;        /* what cannot be read must not be taken for a spare */
     s->window_file = NULL; /* another file may come to lie where this one was */
     if (state == FILE_OURS && e == OK) {
         j->files[j->n_files++] = f;
@@ -186,9 +207,7 @@ static enum err scan_sort_file(struct scan *s, uint64_t number, struct disk_file
         log_event(LOG_JOURNAL_FAULT, "file=%s what=\"%s\"", file->path,
                   state == FILE_FUTURE ? err_text(ERR_FUTURE) : "of another store: left alone");
     disk_close(file);
-    if (state == FILE_FUTURE)
-        return ERR_FUTURE;
-    if (state == FILE_INVALID || state == FILE_OTHER)
+    if (e == OK && (state == FILE_INVALID || state == FILE_OTHER))
         journal_spare(j, number);
     return e;
 }
@@ -275,6 +294,7 @@ static enum err scan_heads(struct scan *s)
         const struct file_head *h = &j->files[i].head;
         uint64_t size;
         enum err e = disk_size(j->files[i].file, &size);
+        s->unreadable = false; /* in older files that is damage like any other */
         if (e == OK)
             e = scan_batches_of(s, i, size);
         if (e != OK)
@@ -283,11 +303,35 @@ static enum err scan_heads(struct scan *s)
         if (h->epoch > j->epoch)
             j->epoch = h->epoch;
     }
-    for (size_t i = 0; i < s->n_batches; i++) {
+    for (size_t i = 0; i < s->n_batches; i++)
         scan_raise(&j->durable_lsn, s->batches[i].head.durable_lsn);
-        scan_raise(&j->oldest, s->batches[i].head.oldest);
+    s->n_files = j->n_files;
+    return s->unreadable ? ERR_IO : OK;
+}
+
+/* ---- Walking through what counts ---- */
+
+/* LSNs above it are void in this file. */
+static uint64_t scan_limit(const struct scan *s, size_t file)
+{
+    uint64_t limit = UINT64_MAX;
+    for (size_t i = file + 1; i < s->n_files; i++)
+        if (s->j->files[i].head.prev_end < limit)
+            limit = s->j->files[i].head.prev_end;
+    return limit;
+}
+
+/* The oldest needed file, by batches that are known to be durable. What one in doubt says of it is
+ * true only once that is settled: files it lets go of may not be used before. */
+static void scan_oldest(struct scan *s)
+{
+    struct journal *j = s->j;
+    for (size_t i = 0; i < s->n_batches; i++) {
+        const struct scan_batch *b = &s->batches[i];
+        uint64_t last = b->head.first_lsn + b->head.count - 1;
+        if (last <= j->durable_lsn && last <= scan_limit(s, b->file))
+            scan_raise(&j->oldest, b->head.oldest);
     }
-    return OK;
 }
 
 /* Files that have been let go of. */
@@ -310,20 +354,9 @@ static void scan_drop_old(struct scan *s)
             s->batches[kept++].file -= n;
         }
     s->n_batches = kept;
+    s->n_files = j->n_files;
     if (j->oldest == 0 && j->n_files != 0)
         j->oldest = j->files[0].head.number;
-}
-
-/* ---- Walking through what counts ---- */
-
-/* LSNs above it are void in this file. */
-static uint64_t scan_limit(const struct scan *s, size_t file)
-{
-    uint64_t limit = UINT64_MAX;
-    for (size_t i = file + 1; i < s->n_files; i++)
-        if (s->j->files[i].head.prev_end < limit)
-            limit = s->j->files[i].head.prev_end;
-    return limit;
 }
 
 /* A walk shows the records from `next` on, in order, and what is missing between them. */
@@ -336,7 +369,8 @@ struct walk {
     enum err (*batch_end)(struct walk *w); /* NULL = nothing to do */
     void (*damaged)(struct walk *w, uint64_t lsn, uint64_t n, uint64_t file);
     const struct journal_visitor *visitor;
-    struct batch *again; /* records of the batch at hand that are written once more */
+    uint64_t oldest;     /* needed file, as the batch at hand says */
+    struct batch *again; /* its records that are written once more */
 };
 
 static void walk_damaged(struct walk *w, uint64_t n, uint64_t file)
@@ -387,6 +421,7 @@ static enum err walk_run(struct walk *w)
             continue;
         if (b->head.first_lsn > w->next)
             walk_damaged(w, b->head.first_lsn - w->next, s->j->files[file].head.number);
+        w->oldest = b->head.oldest;
         if (!w->over)
             e = walk_batch(w, b, limit);
         if (e == OK && w->batch_end != NULL)
@@ -402,7 +437,10 @@ static enum err scan_write_again(struct walk *w)
 {
     struct journal *j = w->scan->j;
     struct journal_place place;
-    enum err e = w->again->count == 0 ? OK : journal_put(j, w->again, j->options.time_ns, &place);
+    if (w->again->count == 0)
+        return OK;
+    scan_raise(&j->oldest, w->oldest);
+    enum err e = journal_put(j, w->again, j->options.time_ns, &place);
     batch_reset(w->again);
     return e;
 }
@@ -447,18 +485,24 @@ static enum err scan_settle(struct scan *s)
                      .damaged = again_damaged,
                      .again = &again};
     uint64_t durable = j->durable_lsn;
+    uint64_t oldest = j->oldest;
+    s->unreadable = false;
     enum err e = journal_make(j, true, scan_bytes_above(s, durable));
     if (e != OK)
         return e;
     batch_init(&again);
-    e = walk_run(&w);
+    e = walk_run(&w); /* through the old files, where nothing is void by the new one */
     batch_fini(&again);
+    if (e == OK && s->unreadable)
+        e = ERR_IO;
     if (e != OK)
         journal_unmake(j);
     else
         e = journal_head_write(j);
-    if (e != OK)
+    if (e != OK) {
         j->durable_lsn = durable;
+        j->oldest = oldest;
+    }
     return e;
 }
 
@@ -505,14 +549,17 @@ static enum err scan_run(struct scan *s, const struct journal_visitor *visitor)
         e = scan_heads(s);
     if (e != OK)
         return e;
+    scan_oldest(s);
     scan_drop_old(s);
-    s->n_files = j->n_files;
     e = scan_settle(s);
     for (int i = 1; i < SETTLE_TRIES && e == ERR_IO; i++)
         e = scan_settle(s);
     for (; s->n_files < j->n_files && e == OK; s->n_files++)
         e = scan_batches_of(s, s->n_files, j->files[s->n_files].end);
-    return e != OK ? e : scan_show(s, visitor);
+    if (e != OK)
+        return e;
+    scan_drop_old(s); /* now what was in doubt has let go of them for good */
+    return scan_show(s, visitor);
 }
 
 enum err journal_scan(struct journal *j, const struct journal_visitor *visitor)

@@ -274,7 +274,8 @@ static enum err false_rename(struct disk *d, const char *from, const char *to)
     const char *new_name;
     struct false_node *folder = false_tree_folder(&fd->tree, from, &old_name);
     false_tree_folder(&fd->tree, to, &new_name);
-    false_change_names(folder, CHANGE_RENAME, old_name, new_name, 0);
+    false_change_names(folder, CHANGE_RENAME, old_name, new_name,
+                       false_node_named(folder, old_name));
     return e;
 }
 

@@ -58,15 +58,15 @@ static void content_remove(struct false_content *c, const char *name)
         *n = c->names[--c->n_names];
 }
 
-static void content_rename(struct false_content *c, const char *from, const char *to)
+/* A durable rename of a name whose making was lost is there all the same: the folder was written as
+ * it was. */
+static void content_rename(struct false_content *c, const struct false_change *change)
 {
-    const struct false_name *n = content_find(c, from);
-    if (n == NULL)
+    if (content_find(c, change->name) == NULL && change->state != CHANGE_DURABLE)
         return;
-    size_t node = n->node;
-    content_remove(c, to);
-    content_remove(c, from);
-    content_make(c, to, node);
+    content_remove(c, change->to);
+    content_remove(c, change->name);
+    content_make(c, change->to, change->node);
 }
 
 static void content_flip(struct false_content *c, size_t offset, uint8_t mask)
@@ -82,8 +82,12 @@ static void content_change(struct false_content *c, const struct false_change *c
     case CHANGE_WRITE: content_write(c, change->offset, change->bytes, change->size); return;
     case CHANGE_SIZE: content_grow(c, change->size); return;
     case CHANGE_FLIP: content_flip(c, change->offset, change->bytes[0]); return;
-    case CHANGE_MAKE: content_make(c, change->name, change->node); return;
-    case CHANGE_RENAME: content_rename(c, change->name, change->to); return;
+    case CHANGE_MAKE:
+        if (change->state == CHANGE_DURABLE)
+            content_remove(c, change->name); /* as with a rename */
+        content_make(c, change->name, change->node);
+        return;
+    case CHANGE_RENAME: content_rename(c, change); return;
     case CHANGE_REMOVE: content_remove(c, change->name); return;
     }
 }
@@ -190,6 +194,13 @@ static void node_settle(struct false_node *node)
         content_change(&node->synced, &node->changes[n]);
     if (n != 0)
         node_drop(node, n);
+}
+
+size_t false_node_named(const struct false_node *folder, const char *name)
+{
+    const struct false_name *n = content_find(&folder->now, name);
+    ASSERT(n != NULL);
+    return n->node;
 }
 
 void false_node_change(struct false_node *node, const struct false_change *change)

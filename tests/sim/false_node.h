@@ -51,7 +51,7 @@ struct false_change {
     uint8_t *bytes; /* copied; CHANGE_FLIP: one, the mask */
     char name[DISK_PATH_MAX];
     char to[DISK_PATH_MAX]; /* CHANGE_RENAME */
-    size_t node;            /* CHANGE_MAKE */
+    size_t node;            /* CHANGE_MAKE, CHANGE_RENAME */
 };
 
 struct false_node {
@@ -71,6 +71,9 @@ void *false_room(void *at, size_t n, size_t size);
 struct false_node *false_node_new(bool folder);
 struct false_node *false_node_copy(const struct false_node *node);
 void false_node_free(struct false_node *node);
+
+/* Which node a name in a folder leads to; it is there. */
+size_t false_node_named(const struct false_node *folder, const char *name);
 
 /* Makes a change, which makes sense to whoever reads. */
 void false_node_change(struct false_node *node, const struct false_change *change);

@@ -180,7 +180,7 @@ void rig_recover(struct rig *r, unsigned n_cuts)
         rig_power(r);
     }
     enum err e;
-    for (int i = 0; (e = rig_open(r)) == ERR_IO && i < 20; i++) /* what was to fail does */
+    for (int i = 0; (e = rig_open(r)) != OK && i < 20; i++) /* what was to fail does */
         rig_end(r);
     ck_assert_int_eq(e, OK);
 }
