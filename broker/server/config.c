@@ -131,7 +131,7 @@ static bool config_number(const struct config_row *row, const char *value, uint6
         const char *suffix;
         uint64_t factor;
     } SUFFIXES[] = {{"", 1},          {"k", 1024},    {"kB", 1000},       {"KB", 1000},
-                    {"kiB", 1024},    {"KiB", 1024},  {"M", 1024 * 1024}, {"MB", 1000000},
+                    {"kiB", 1024},    {"KiB", 1024},  {"M", 1 << 20},     {"MB", 1000000},
                     {"MiB", 1 << 20}, {"G", 1 << 30}, {"GB", 1000000000}, {"GiB", 1 << 30}};
     size_t n = row->type == CONFIG_size ? sizeof(SUFFIXES) / sizeof(SUFFIXES[0]) : 1;
     for (size_t i = 0; i < n; i++)

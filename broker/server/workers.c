@@ -98,6 +98,7 @@ static enum err workers_new_core(struct workers *w, const struct config *c,
         .memory_limit_bytes = workers_memory_limit(c),
         .observer = observer,
     };
+    ASSERT(w->n_io != 0);
     struct link **links = calloc(w->n_io, sizeof(struct link *));
     if (links == NULL)
         return ERR_NOMEM;
