@@ -196,14 +196,15 @@ enum err listener_open(struct loop_listener **out, const char *address, char *wh
     const char *port;
     *out = NULL;
     if (!listener_split(address, host, sizeof(host), &port)) {
-        snprintf(why, why_size, "'%s' is not HOST:PORT", address);
+        snprintf(why, why_size, "cannot listen on '%s': not PORT or HOST:PORT", address);
         return ERR_IO;
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     int failed = getaddrinfo(host[0] == 0 ? NULL : host, port, &hints, &list);
     if (failed != 0) {
-        snprintf(why, why_size, "%s: %s", address, gai_strerror(failed));
+        snprintf(why, why_size, "cannot listen on '%s', which is to be PORT or HOST:PORT: %s",
+                 address, gai_strerror(failed));
         return ERR_IO;
     }
     int fd = -1;
@@ -212,7 +213,8 @@ enum err listener_open(struct loop_listener **out, const char *address, char *wh
     freeaddrinfo(list);
     struct loop_listener *listener = fd < 0 ? NULL : malloc(sizeof(*listener));
     if (listener == NULL) {
-        snprintf(why, why_size, "%s: %s", address, strerror(errno));
+        snprintf(why, why_size, "cannot listen on %s: %s%s", address,
+                 errno == EADDRINUSE ? "another process listens there: " : "", strerror(errno));
         if (fd >= 0)
             close(fd);
         return ERR_IO;
