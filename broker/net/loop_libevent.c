@@ -17,6 +17,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "broker/link/link.h"
 #include "broker/net/loop.h"
 
 enum { LISTEN_BACKLOG = 4096, ACCEPTS_PER_TURN = 64 };
@@ -60,6 +61,7 @@ struct loop_socket {
     loop_on_ready *on_ready;
     void *arg;
     struct event event;
+    char peer[LINK_PEER_MAX];
 };
 
 /* ---- The loop ---- */
@@ -249,6 +251,27 @@ static bool loop_is_loopback(const struct sockaddr_storage *peer)
     return peer->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+/* An IPv4 address that came by an IPv6 socket is shown as what it is. */
+static void loop_print_peer(const struct sockaddr_storage *peer, char out[LINK_PEER_MAX])
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    char ip[INET6_ADDRSTRLEN] = "?";
+    memcpy(&v4, peer, sizeof(v4));
+    memcpy(&v6, peer, sizeof(v6));
+    if (peer->ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+        inet_ntop(AF_INET6, &v6.sin6_addr, ip, sizeof(ip));
+        snprintf(out, LINK_PEER_MAX, "[%s]:%u", ip, ntohs(v6.sin6_port));
+        return;
+    }
+    if (peer->ss_family == AF_INET6) {
+        memcpy(&v4.sin_addr, &v6.sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
+        v4.sin_port = v6.sin6_port;
+    }
+    inet_ntop(AF_INET, &v4.sin_addr, ip, sizeof(ip));
+    snprintf(out, LINK_PEER_MAX, "%s:%u", ip, ntohs(v4.sin_port));
+}
+
 static void acceptor_take_spare(struct loop_acceptor *a)
 {
     if (a->spare_fd < 0)
@@ -320,6 +343,7 @@ static void loop_on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
         }
         s->loop = a->loop;
         s->fd = fd;
+        loop_print_peer(&peer, s->peer);
         a->on_accept(a->arg, s, loop_is_loopback(&peer));
     }
 }
@@ -422,6 +446,11 @@ ssize_t loop_write(struct loop_socket *s, const struct iovec *parts, int n_parts
 void loop_shutdown(struct loop_socket *s)
 {
     shutdown(s->fd, SHUT_WR);
+}
+
+const char *loop_peer(const struct loop_socket *s)
+{
+    return s->peer;
 }
 
 void loop_close(struct loop_socket *s)

@@ -217,8 +217,11 @@ static enum err main_serve(const struct config *config, const struct main_option
         sigaction(SIGTERM, &stop, NULL);
         sigaction(SIGINT, &stop, NULL);
         signal(SIGPIPE, SIG_IGN);
-        log_event(LOG_STARTED, "listener=%s io_threads=%llu", config->listener,
+        log_event(LOG_STARTED, "version=%s pid=%ld data=%s listeners=%s io_threads=%llu",
+                  WHIPPET_VERSION, (long)getpid(), options->data, config->listener,
                   (unsigned long long)config->io_threads);
+        log_event(LOG_MEMORY_ONLY, "messages are in memory only in this version, and queues: they "
+                                   "do not survive a restart");
         puts("Server startup complete");
         fflush(stdout);
         e = workers_run(main_workers);

@@ -174,5 +174,85 @@ class Starts(unittest.TestCase):
             self.assertIn("Usage: whippet", run.stdout)
 
 
+class Logs(unittest.TestCase):
+    """What an operator finds in the log."""
+
+    def setUp(self):
+        self.broker = Broker("--set", "log.console.level=debug")
+        self.addCleanup(self.broker.directory.cleanup)
+        self.addCleanup(self.broker.stop)
+
+    def test_a_start_and_a_stop(self):
+        b = self.broker
+        started = b.line("info LOG_STARTED")
+        for part in ("version=", f"pid={b.process.pid} ", f"data={b.data} ",
+                     f"listeners=127.0.0.1:{b.port}"):
+            self.assertIn(part, started)
+        b.line("warn LOG_MEMORY_ONLY", "do not survive a restart")
+        client = Client(b.port)
+        self.assertEqual(client.open(), (10, 41))
+        b.process.send_signal(signal.SIGTERM)
+        self.assertEqual(client.read(), (10, 50))
+        client.send(0, 10, 51, b"")
+        b.process.wait(DEADLINE_S)
+        b.line("info LOG_STOPPING", "connections=1")
+        b.line("info LOG_STOPPED")
+        self.assertEqual(b.lines("LOG_CONN_FAULT"), [])
+        client.socket.close()
+
+    def test_a_life_of_a_connection(self):
+        client = Client(self.broker.port)
+        self.assertEqual(client.open(), (10, 41))
+        self.broker.line("debug LOG_CONN_OPENED", f"peer={client.peer} ", 'user="guest"',
+                         'vhost="/"')
+        client.close()
+        self.broker.line("debug LOG_CONN_CLOSED", f"peer={client.peer} ", 'user="guest"',
+                         'reason="closed"')
+
+    def test_a_connection_that_just_ends(self):
+        client = Client(self.broker.port)
+        self.assertEqual(client.open(), (10, 41))
+        client.socket.close()
+        self.broker.line("debug LOG_CONN_CLOSED", f"peer={client.peer} ", "without a close")
+
+    def test_a_refused_login_has_its_reason_in_one_line(self):
+        for user, password, reason in ((b"guest", b"no", "wrong password"),
+                                       (b"nobody", b"guest", "unknown user")):
+            client = Client(self.broker.port)
+            self.assertEqual(client.log_in(user, password), (10, 50))
+            self.broker.line("warn LOG_CONN_REFUSED", f"peer={client.peer} ",
+                             f'user="{user.decode()}"', f'reason="{reason}"')
+            self.assertEqual(len(self.broker.lines("warn", client.peer)), 1)
+            client.socket.close()
+
+    def test_a_virtual_host_that_is_not_there(self):
+        client = Client(self.broker.port)
+        self.assertEqual(client.open(b"nope"), (10, 50))
+        self.broker.line("warn LOG_CONN_REFUSED", f"peer={client.peer} ", 'user="guest"',
+                         'vhost="nope"', 'reason="unknown virtual host"')
+        self.assertEqual(len(self.broker.lines("warn", client.peer)), 1)
+        client.socket.close()
+
+    def test_what_is_no_amqp(self):
+        client = Client(self.broker.port)
+        client.socket.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        self.broker.line("warn LOG_CONN_REFUSED", f"peer={client.peer} ", "protocol header")
+        client.socket.close()
+
+    def test_errors_of_channels_and_connections(self):
+        client = Client(self.broker.port)
+        self.assertEqual(client.open(), (10, 41))
+        client.send(1, 20, 10, b"\x00")
+        self.assertEqual(client.read(), (20, 11))
+        client.send(1, 50, 10, b"\x00\x00" + shortstr(b"q") + b"\x01" + longstr(b""))
+        self.assertEqual(client.read(), (20, 40))
+        self.broker.line("info LOG_CHANNEL_FAULT", f"peer={client.peer} ", 'user="guest"',
+                         "channel=1 ", "code=404 ", "no queue 'q'")
+        client.send(1, 20, 10, b"\x00")
+        client.send(1, 20, 10, b"\x00")
+        self.broker.line("warn LOG_CONN_FAULT", f"peer={client.peer} ", 'user="guest"', "code=504")
+        client.socket.close()
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
