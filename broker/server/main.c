@@ -220,8 +220,8 @@ static enum err main_serve(const struct config *config, const struct main_option
         log_event(LOG_STARTED, "version=%s pid=%ld data=%s listeners=%s io_threads=%llu",
                   WHIPPET_VERSION, (long)getpid(), options->data, config->listener,
                   (unsigned long long)config->io_threads);
-        log_event(LOG_MEMORY_ONLY, "messages are in memory only in this version, and queues: they "
-                                   "do not survive a restart");
+        log_event(LOG_MEMORY_ONLY, "queues and messages are in memory only in this version and do "
+                                   "not survive a restart");
         puts("Server startup complete");
         fflush(stdout);
         e = workers_run(main_workers);
