@@ -31,7 +31,7 @@ uint8_t *buf_reserve(struct buf *b, size_t size)
         uint8_t *bytes = malloc(capacity);
         if (bytes == NULL)
             return NULL;
-        if (used != 0)
+        if (b->bytes != NULL)
             memcpy(bytes, b->bytes + b->first, used);
         free(b->bytes);
         b->bytes = bytes;

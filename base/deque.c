@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEQUE_CAPACITY_MIN = 8 };
+enum { DEQUE_CAPACITY_MIN = 8, DEQUE_CAPACITY_KEPT = 64 };
 
 void deque_init(struct deque *d, size_t element_size)
 {
@@ -53,7 +53,7 @@ void *deque_at(const struct deque *d, size_t i)
 static void deque_shrink(struct deque *d)
 {
     /* A failed attempt keeps the larger ring: nothing is lost but memory. */
-    if (d->capacity > DEQUE_CAPACITY_MIN * 8 && d->n < d->capacity / 4)
+    if (d->capacity > DEQUE_CAPACITY_KEPT && d->n < d->capacity / 4)
         (void)!deque_resize(d, d->capacity / 2);
 }
 

@@ -48,7 +48,18 @@ enum err users_add(struct users *u, struct span name, struct span password,
     return OK;
 }
 
-bool users_check(const struct users *u, struct span name, struct span password, bool loopback)
+const char *users_verdict_text(enum users_verdict verdict)
+{
+    static const char *const TEXTS[] = {[USERS_RIGHT] = "right",
+                                        [USERS_UNKNOWN] = "unknown user",
+                                        [USERS_WRONG_PASSWORD] = "wrong password",
+                                        [USERS_NOT_LOOPBACK] = "user may not come from elsewhere",
+                                        [USERS_NO_DIGEST] = "digest failed"};
+    return TEXTS[verdict];
+}
+
+enum users_verdict users_check(const struct users *u, struct span name, struct span password,
+                               bool loopback)
 {
     static const struct user NOBODY = {.loopback_only = false};
     const struct user *found = &NOBODY;
@@ -57,8 +68,12 @@ bool users_check(const struct users *u, struct span name, struct span password, 
             found = &u->list[i];
     uint8_t digest[PASSWORD_DIGEST];
     if (!users_digest(found->salt, password, digest))
-        return false;
+        return USERS_NO_DIGEST;
     bool right = CRYPTO_memcmp(digest, found->digest, PASSWORD_DIGEST) == 0;
     /* A blank password never logs in. */
-    return right && found != &NOBODY && password.size != 0 && (loopback || !found->loopback_only);
+    if (found == &NOBODY)
+        return USERS_UNKNOWN;
+    if (!right || password.size == 0)
+        return USERS_WRONG_PASSWORD;
+    return loopback || !found->loopback_only ? USERS_RIGHT : USERS_NOT_LOOPBACK;
 }

@@ -34,7 +34,20 @@ void users_fini(struct users *u);
 MUST_USE enum err users_add(struct users *u, struct span name, struct span password,
                             const uint8_t salt[PASSWORD_SALT], bool loopback_only);
 
+/* Why a login is refused: for the log alone, never for the peer. */
+enum users_verdict {
+    USERS_RIGHT,
+    USERS_UNKNOWN,
+    USERS_WRONG_PASSWORD, /* a blank one too */
+    USERS_NOT_LOOPBACK,   /* this user may come from this machine only */
+    USERS_NO_DIGEST       /* it could not be computed */
+};
+
+/* A few words. */
+const char *users_verdict_text(enum users_verdict verdict);
+
 /* May this user log in with this password from a peer that is, or is not, on this machine? */
-bool users_check(const struct users *u, struct span name, struct span password, bool loopback);
+enum users_verdict users_check(const struct users *u, struct span name, struct span password,
+                               bool loopback);
 
 #endif

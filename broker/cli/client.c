@@ -139,8 +139,7 @@ enum err client_connect(struct client *c, const struct client_address *a, uint32
     struct addrinfo *found;
     int status = getaddrinfo(a->host, a->port, &hints, &found);
     if (status != 0) {
-        snprintf(c->why, sizeof(c->why), "%.200s:%.20s: %s", a->host, a->port,
-                 gai_strerror(status));
+        snprintf(c->why, sizeof(c->why), "no such address: %s", gai_strerror(status));
         return ERR_IO;
     }
     struct timeval wait = {timeout_ms / 1000, (suseconds_t)(timeout_ms % 1000) * 1000};
@@ -160,11 +159,7 @@ enum err client_connect(struct client *c, const struct client_address *a, uint32
         errno = saved;
     }
     freeaddrinfo(found);
-    if (c->fd >= 0)
-        return OK;
-    char what[CLIENT_TEXT_MAX];
-    snprintf(what, sizeof(what), "%.200s:%.20s", a->host, a->port);
-    return client_failed(c, what);
+    return c->fd >= 0 ? OK : client_failed(c, "cannot connect");
 }
 
 enum err client_flush(struct client *c)
@@ -353,7 +348,8 @@ static enum err client_log_in(struct client *c, const struct client_address *a, 
     return e;
 }
 
-enum err client_open(struct client *c, const struct client_address *a, uint32_t timeout_ms)
+static enum err client_handshake(struct client *c, const struct client_address *a,
+                                 uint32_t timeout_ms)
 {
     struct method m;
     enum err e = client_connect(c, a, timeout_ms);
@@ -372,6 +368,17 @@ enum err client_open(struct client *c, const struct client_address *a, uint32_t 
                           .connection_open = {.virtual_host = span_str(a->vhost)}};
     e = client_put(c, 0, &tune_ok);
     return e == OK ? client_call(c, 0, &open, METHOD_connection_open_ok, &m) : e;
+}
+
+enum err client_open(struct client *c, const struct client_address *a, uint32_t timeout_ms)
+{
+    enum err e = client_handshake(c, a, timeout_ms);
+    if (e == OK)
+        return OK;
+    char why[CLIENT_WHY_MAX];
+    memcpy(why, c->why, sizeof(why));
+    snprintf(c->why, sizeof(c->why), "%.100s:%.20s: %.380s", a->host, a->port, why);
+    return e;
 }
 
 enum err client_open_channel(struct client *c, uint16_t channel)

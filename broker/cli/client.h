@@ -40,14 +40,16 @@ MUST_USE enum err client_address_parse(struct client_address *a, const char *uri
 
 void client_init(struct client *c);
 
-/* Connects the socket alone; every later wait is bounded by `timeout_ms`. ERR_IO. */
+/* Connects the socket alone; `why` leaves the address to the caller. Every later wait is bounded by
+ * `timeout_ms`. ERR_IO. */
 MUST_USE enum err client_connect(struct client *c, const struct client_address *a,
                                  uint32_t timeout_ms);
 
 /* Sends the protocol header and waits for connection.start. ERR_IO, ERR_NOMEM. */
 MUST_USE enum err client_greet(struct client *c);
 
-/* All of the handshake, from connecting to connection.open-ok. ERR_IO, ERR_NOMEM. */
+/* All of the handshake, from connecting to connection.open-ok. ERR_IO, ERR_NOMEM; `why` names the
+ * address. */
 MUST_USE enum err client_open(struct client *c, const struct client_address *a,
                               uint32_t timeout_ms);
 

@@ -135,6 +135,9 @@ enum perf_wish perf_options_parse(struct perf_options *o, int argc, char **argv,
     char letters[2 * PERF_N_ROWS + 1];
     perf_defaults(o);
     perf_getopt_tables(names, letters);
+    /* With an address behind it -h is --uri, as in RabbitMQ's perf-test. */
+    if (argc == 2 && strcmp(argv[1], "-h") == 0)
+        return PERF_HELP;
     for (int got; (got = getopt_long(argc, argv, letters, names, NULL)) != -1;) {
         if (got == PERF_ASKS_HELP)
             return PERF_HELP;

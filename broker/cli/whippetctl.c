@@ -13,7 +13,7 @@
 enum { CTL_USAGE = 64, CTL_UNAVAILABLE = 69 };
 
 /* One attempt may take this long; between two attempts of await_startup passes that much. */
-enum { CTL_ANSWER_MS = 5000, CTL_PAUSE_MS = 50, CTL_TIMEOUT_S = 300 };
+enum { CTL_ANSWER_MS = 5000, CTL_PAUSE_MS = 50, CTL_TIMEOUT_S = 300, CTL_TIMEOUT_MAX_S = 1000000 };
 
 struct ctl {
     struct client_address address;
@@ -51,7 +51,7 @@ static int ctl_ping(const struct ctl *ctl)
     char why[CLIENT_WHY_MAX];
     uint64_t timeout_ms = ctl->timeout_s == 0 ? CTL_ANSWER_MS : ctl->timeout_s * 1000u;
     if (ctl_greet(ctl, timeout_ms, why) != OK) {
-        fprintf(stderr, "whippetctl: %s\n", why);
+        fprintf(stderr, "whippetctl: %s:%s: %s\n", ctl->address.host, ctl->address.port, why);
         return CTL_UNAVAILABLE;
     }
     puts("Ping succeeded");
@@ -69,8 +69,8 @@ static int ctl_await_startup(const struct ctl *ctl)
         if (ctl_greet(ctl, left_ms < CTL_ANSWER_MS ? left_ms : CTL_ANSWER_MS, why) == OK)
             return 0;
         if (ctl_now_ms() + CTL_PAUSE_MS >= deadline_ms) {
-            fprintf(stderr, "whippetctl: not up after %llu s: %s\n", (unsigned long long)timeout_s,
-                    why);
+            fprintf(stderr, "whippetctl: %s:%s: not up after %llu s: %s\n", ctl->address.host,
+                    ctl->address.port, (unsigned long long)timeout_s, why);
             return CTL_UNAVAILABLE;
         }
         nanosleep(&(struct timespec){0, CTL_PAUSE_MS * 1000000L}, NULL);
@@ -101,13 +101,33 @@ static bool ctl_copy(char to[CLIENT_TEXT_MAX], const char *from)
     return snprintf(to, CLIENT_TEXT_MAX, "%s", from) < CLIENT_TEXT_MAX;
 }
 
-static bool ctl_read_timeout(struct ctl *ctl, const char *text)
+/* A whole number from 1 on. Otherwise says so, with the name of the option. */
+static bool ctl_read_number(const char *option, const char *text, uint64_t most, uint64_t *out)
 {
     char *end;
     errno = 0;
-    ctl->timeout_s = strtoull(text, &end, 10);
-    return end != text && *end == 0 && errno == 0 && ctl->timeout_s != 0 &&
-           ctl->timeout_s <= 1000000 && strchr(text, '-') == NULL;
+    *out = strtoull(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *end == 0 && errno == 0 && *out != 0 && *out <= most)
+        return true;
+    fprintf(stderr, "whippetctl: %s: '%s' is not 1 to %llu\n", option, text,
+            (unsigned long long)most);
+    return false;
+}
+
+static bool ctl_read_port(struct ctl *ctl, const char *text)
+{
+    uint64_t port;
+    return ctl_read_number("--port", text, 65535, &port) && ctl_copy(ctl->address.port, text);
+}
+
+/* One command, and no more. */
+static bool ctl_is_one_command(int n, char **words)
+{
+    if (n == 0)
+        fputs("whippetctl: which command?\n", stderr);
+    if (n > 1)
+        fprintf(stderr, "whippetctl: %s takes no argument: '%s'\n", words[0], words[1]);
+    return n == 1;
 }
 
 /* The exit status to leave with, or -1 to go on. */
@@ -120,17 +140,19 @@ static int ctl_parse(struct ctl *ctl, int argc, char **argv)
     if (client_address_parse(&ctl->address, "amqp://") != OK)
         return CTL_USAGE;
     bool fine = true;
-    for (int got; fine && (got = getopt_long(argc, argv, "t:", LONG, NULL)) != -1;) {
+    for (int got; fine && (got = getopt_long(argc, argv, "t:h", LONG, NULL)) != -1;) {
         switch (got) {
         case 'H': fine = ctl_copy(ctl->address.host, optarg); break;
-        case 'p': fine = ctl_copy(ctl->address.port, optarg); break;
-        case 't': fine = ctl_read_timeout(ctl, optarg); break;
+        case 'p': fine = ctl_read_port(ctl, optarg); break;
+        case 't':
+            fine = ctl_read_number("--timeout", optarg, CTL_TIMEOUT_MAX_S, &ctl->timeout_s);
+            break;
         case 'v': puts("whippetctl " WHIPPET_VERSION); return 0;
         case 'h': ctl_usage(stdout); return 0;
         default: fine = false;
         }
     }
-    if (fine && optind + 1 == argc)
+    if (fine && ctl_is_one_command(argc - optind, argv + optind))
         return -1;
     ctl_usage(stderr);
     return CTL_USAGE;

@@ -115,9 +115,7 @@ static void arguments_find(struct arguments_found *found, const struct argument 
                            size_t n_rows, struct span table)
 {
     struct field f;
-    found->rows = rows;
-    found->n_rows = n_rows;
-    memset(found->place, 0, sizeof(found->place));
+    *found = (struct arguments_found){.rows = rows, .n_rows = n_rows};
     for (size_t place = 1; table_next(&table, &f); place++) {
         for (size_t i = 0; i < n_rows; i++) {
             if (f.name.size != rows[i].name_size ||
@@ -357,6 +355,7 @@ static const struct reply *argument_refuse_unequal(const char *name, const struc
 {
     struct argument_text received;
     struct argument_text kept;
+    ASSERT(declared != NULL || current != NULL);
     if (declared != NULL)
         argument_text_value(&received, declared);
     if (current != NULL)

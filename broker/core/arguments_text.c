@@ -195,7 +195,7 @@ static void argument_text_fixed(struct argument_text *t, const char *digits, int
 /* Shortest digits; the shorter one of the two notations. */
 static void argument_text_double(struct argument_text *t, double v)
 {
-    char digits[DOUBLE_DIGITS_MAX + 1];
+    char digits[DOUBLE_DIGITS_MAX + 1] = "";
     int point;
     if (__builtin_isnan(v) || __builtin_isinf(v)) {
         argument_text_str(t, __builtin_isnan(v) ? "nan" : __builtin_signbit(v) ? "-inf" : "inf");
@@ -305,6 +305,7 @@ static void argument_text_list(struct argument_text *t, const struct field *f)
             argument_text_scalar(t, &next, true);
             argument_text_byte(t, '}');
         }
+        ASSERT(depth != 0); /* `f` itself is a list */
         while (!(levels[depth - 1].named ? table_next(&levels[depth - 1].rest, &next)
                                          : array_next(&levels[depth - 1].rest, &next))) {
             argument_text_byte(t, ']');

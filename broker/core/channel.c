@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "broker/core/core.h"
 #include "broker/core/long_route.h"
 #include "broker/core/messages.h"
@@ -106,6 +107,9 @@ static bool channel_fail_job(struct channel *ch, void *state, unsigned *work)
 
 void channel_fail(struct channel *ch, const struct fault *f)
 {
+    const struct session *s = ch->session;
+    log_event(LOG_CHANNEL_FAULT, "peer=%s user=\"%.*s\" channel=%u code=%u text=\"%s\"", s->peer,
+              SPAN_FMT(s->user), ch->number, f->reply->code, f->text);
     channel_move(ch, CHANNEL_FAULTED);
     replies_drop_confirms(ch);
     struct method m = {.id = METHOD_channel_close};

@@ -329,7 +329,7 @@ static void core_close_sessions(struct core *core)
     LIST_EACH(&core->sessions, node) {
         struct session *s = CONTAINER_OF(node, struct session, in_core);
         if (s->state == SESSION_RUNNING)
-            session_fail(s, NULL, &f);
+            session_close(s, &f);
         else
             session_abort(s);
     }

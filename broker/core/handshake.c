@@ -60,7 +60,8 @@ enum err handshake_start(struct session *s)
 
 void handshake_refuse(struct session *s, const char *why)
 {
-    log_event(LOG_CONN_REFUSED, "state=%s reason=\"%s\"", session_state_name(s->state), why);
+    log_event(LOG_CONN_REFUSED, "peer=%s state=%s reason=\"%s\"", s->peer,
+              session_state_name(s->state), why);
     session_move(s, SESSION_ENDED);
     session_order(s, ORDER_CLOSE_LATE);
 }
@@ -73,9 +74,12 @@ static bool handshake_capability(struct span client_properties, const char *name
            table_find(caps.value, span_str(name), &f) && f.tag == 't' && f.value.at[0] != 0;
 }
 
-static void handshake_login_refused(struct session *s, struct span mechanism, struct span user)
+/* The reason goes to the log alone. */
+static void handshake_login_refused(struct session *s, struct span mechanism, struct span user,
+                                    enum users_verdict verdict)
 {
-    log_event(LOG_CONN_REFUSED, "user=\"%.*s\" reason=\"login\"", SPAN_FMT(user));
+    log_event(LOG_CONN_REFUSED, "peer=%s user=\"%.*s\" reason=\"%s\"", s->peer, SPAN_FMT(user),
+              users_verdict_text(verdict));
     if (!s->wants_close_reason) {
         session_move(s, SESSION_ENDED);
         session_order(s, ORDER_CLOSE_LATE);
@@ -86,7 +90,7 @@ static void handshake_login_refused(struct session *s, struct span mechanism, st
               "Login was refused using authentication mechanism %.*s. For details see the broker "
               "logfile.",
               SPAN_FMT(mechanism));
-    session_fail(s, NULL, &f);
+    session_close(s, &f);
 }
 
 static void handshake_start_ok(struct session *s, const struct amqp_connection_start_ok *m)
@@ -107,8 +111,9 @@ static void handshake_start_ok(struct session *s, const struct amqp_connection_s
     case ERR_FUTURE:
     case ERR_SYNTAX: handshake_refuse(s, "malformed authentication response"); return;
     }
-    if (!users_check(s->core->options.users, user, password, s->loopback)) {
-        handshake_login_refused(s, m->mechanism, user);
+    enum users_verdict verdict = users_check(s->core->options.users, user, password, s->loopback);
+    if (verdict != USERS_RIGHT) {
+        handshake_login_refused(s, m->mechanism, user, verdict);
         return;
     }
     s->user = span_dup(user);
@@ -157,11 +162,16 @@ static void handshake_open(struct session *s, const struct amqp_connection_open 
 {
     struct fault f = {.class_id = 10, .method_id = 40};
     if (!span_eq(m->virtual_host, s->core->vhost->name)) {
+        log_event(LOG_CONN_REFUSED,
+                  "peer=%s user=\"%.*s\" vhost=\"%.*s\" reason=\"unknown virtual host\"", s->peer,
+                  SPAN_FMT(s->user), SPAN_FMT(m->virtual_host));
         fault_set(&f, REPLY_NOT_ALLOWED, "vhost %.*s not found", SPAN_FMT(m->virtual_host));
-        session_fail(s, NULL, &f);
+        session_close(s, &f);
         return;
     }
     s->vhost = s->core->vhost;
+    log_event(LOG_CONN_OPENED, "peer=%s user=\"%.*s\" vhost=\"%.*s\"", s->peer, SPAN_FMT(s->user),
+              SPAN_FMT(m->virtual_host));
     session_move(s, SESSION_RUNNING);
     struct method ok = {.id = METHOD_connection_open_ok};
     replies_method(s->channel_zero, &ok, 0);

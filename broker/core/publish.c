@@ -279,7 +279,7 @@ static struct route *publish_route_at_once(struct core *core, struct exchange *x
 {
     struct route *r = &core->route;
     size_t left = (size_t)core->work * ROUTE_LOOKS_PER_STEP;
-    size_t part = core->options.turn_work / TURN_PART * ROUTE_LOOKS_PER_STEP;
+    size_t part = (size_t)core->options.turn_work / TURN_PART * ROUTE_LOOKS_PER_STEP;
     route_begin(r, x);
     bool whole = route_go_on(r, x, key, 1, left > part ? left : part);
     core_count(core, r->looks / ROUTE_LOOKS_PER_STEP);

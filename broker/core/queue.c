@@ -308,12 +308,14 @@ struct queue_level *queue_join_level(struct queue *q, int32_t priority)
     struct list *at = q->levels.next;
     struct queue_level *level = NULL;
     for (; at != &q->levels; at = at->next, passed++) {
-        level = CONTAINER_OF(at, struct queue_level, in_queue);
-        if (level->priority <= priority)
-            break;
+        struct queue_level *l = CONTAINER_OF(at, struct queue_level, in_queue);
+        if (l->priority > priority)
+            continue;
+        level = l;
+        break;
     }
     core_count(q->core, passed / QUEUE_LEVELS_PER_STEP);
-    if (at == &q->levels || level->priority != priority) {
+    if (level == NULL || level->priority != priority) {
         level = calloc(1, sizeof(*level));
         if (level == NULL)
             return NULL;

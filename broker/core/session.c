@@ -2,6 +2,7 @@
 #include "broker/core/session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -41,6 +42,7 @@ enum err session_new(struct session **out, struct core_link *link, const struct 
     s->link = link;
     s->conn = ev->head.conn;
     s->loopback = ev->loopback;
+    memcpy(s->peer, ev->peer, sizeof(s->peer));
     s->state = SESSION_START;
     map_init(&s->channels);
     list_init(&s->channel_list);
@@ -167,9 +169,8 @@ void session_abort(struct session *s)
     session_teardown(s);
 }
 
-static void session_close(struct session *s, const struct fault *f)
+void session_close(struct session *s, const struct fault *f)
 {
-    log_event(LOG_CONN_FAULT, "code=%u text=\"%s\"", f->reply->code, f->text);
     LIST_EACH(&s->channel_list, node)
         replies_drop_confirms(CONTAINER_OF(node, struct channel, in_session));
     struct method m = {.id = METHOD_connection_close};
@@ -196,8 +197,11 @@ void session_fail(struct session *s, struct channel *ch, const struct fault *f)
     /* What comes behind the fault on its channel is not executed, had it to wait or not. */
     if (open)
         channel_move(ch, CHANNEL_CLOSING);
-    if (!ending)
-        session_close(s, f);
+    if (ending)
+        return;
+    log_event(LOG_CONN_FAULT, "peer=%s user=\"%.*s\" code=%u text=\"%s\"", s->peer,
+              SPAN_FMT(s->user), f->reply->code, f->text);
+    session_close(s, f);
 }
 
 /* Must the end wait for what this channel has still to do? What came before the end is executed;
@@ -464,6 +468,10 @@ void session_on_sent(struct session *s, const struct in_sent *ev)
 
 void session_on_closed(struct session *s)
 {
+    if (s->vhost != NULL)
+        log_event(LOG_CONN_CLOSED, "peer=%s user=\"%.*s\" reason=\"%s\"", s->peer,
+                  SPAN_FMT(s->user),
+                  s->state == SESSION_RUNNING ? "ended without a close" : "closed");
     s->socket_gone = true;
     session_move_to_end(s);
     session_teardown(s);

@@ -36,10 +36,11 @@ struct session {
     struct list in_core;
     enum session_state state;
     bool loopback;
-    bool socket_gone;  /* IN_CLOSED has come */
-    bool close_ok_due; /* the client said connection.close */
-    bool paused;       /* ORDER_PAUSE is in force */
-    bool released;     /* nothing is held; freed once its last order is out */
+    char peer[LINK_PEER_MAX]; /* for logs */
+    bool socket_gone;         /* IN_CLOSED has come */
+    bool close_ok_due;        /* the client said connection.close */
+    bool paused;              /* ORDER_PAUSE is in force */
+    bool released;            /* nothing is held; freed once its last order is out */
     struct list in_teardowns;
     uint64_t last_batch;     /* the largest that a reply of its channels hangs on */
     bool wants_cancels;      /* consumer_cancel_notify */
@@ -94,6 +95,9 @@ struct channel *session_channel(struct session *s, uint16_t number);
 /* Answers a fault of `ch` (NULL = channel 0): channel.close, or connection.close when its scope or
  * channel 0 asks for that. */
 void session_fail(struct session *s, struct channel *ch, const struct fault *f);
+
+/* Closes the connection with `f` where the client is not to blame, or has been logged already. */
+void session_close(struct session *s, const struct fault *f);
 
 /* Gives the I/O side an order, now or as soon as the ring has room. */
 void session_order(struct session *s, enum order order);

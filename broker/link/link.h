@@ -32,6 +32,8 @@ enum {
     LINK_OUT_ROOM = 64 * 1024,
     /* Frames of one out_bytes record at most; longer ones are cut into several. */
     LINK_BYTES_MAX = 16 * 1024,
+    /* "[IPv6]:PORT" and a NUL. */
+    LINK_PEER_MAX = 56,
 };
 
 enum in_kind {
@@ -51,7 +53,8 @@ struct in_head {
 
 struct in_opened {
     struct in_head head;
-    bool loopback; /* the peer's address, not the listener's */
+    bool loopback;            /* the peer's address, not the listener's */
+    char peer[LINK_PEER_MAX]; /* the same as IP:PORT, for logs; ends in NUL */
 };
 
 struct in_method {

@@ -148,7 +148,7 @@ static void conn_beat(struct conn *c, uint64_t now_ns)
     if (unread)
         c->read_ns = now_ns;
     if (now_ns - c->read_ns > interval * 2 + interval / 2) {
-        log_event(LOG_CONN_CLOSED, "reason=\"missed heartbeats\"");
+        log_event(LOG_CONN_LOST, "peer=%s reason=\"missed heartbeats\"", loop_peer(c->socket));
         conn_drop(c);
         return;
     }
@@ -182,6 +182,10 @@ static void conn_on_timer(struct timer *t, uint64_t now_ns)
 {
     struct conn *c = CONTAINER_OF(t, struct conn, timer);
     bool stuck = c->stuck_ns != 0 && now_ns >= c->stuck_ns + CONN_STUCK_NS;
+    if (stuck)
+        log_event(LOG_CONN_LOST, "peer=%s reason=\"does not read\"", loop_peer(c->socket));
+    else if (now_ns >= c->deadline_ns && c->state == CONN_OPEN)
+        log_event(LOG_CONN_REFUSED, "peer=%s reason=\"handshake timeout\"", loop_peer(c->socket));
     if (stuck || now_ns >= c->deadline_ns) {
         conn_drop(c);
         return;

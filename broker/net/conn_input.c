@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -69,11 +71,12 @@ static void conn_hand_on(struct conn *c, enum wire_got got, struct wire_event *e
     case WIRE_OPENED: {
         struct in_opened *in = conn_record(c, sizeof(*in), IN_OPENED, 0);
         in->loopback = c->loopback;
+        snprintf(in->peer, sizeof(in->peer), "%s", loop_peer(c->socket));
         c->known = true;
         break;
     }
     case WIRE_REFUSED:
-        log_event(LOG_CONN_REFUSED, "reason=\"protocol header\"");
+        log_event(LOG_CONN_REFUSED, "peer=%s reason=\"protocol header\"", loop_peer(c->socket));
         conn_append(c, span_of(WIRE_PROTOCOL_HEADER, sizeof(WIRE_PROTOCOL_HEADER)));
         conn_end(c);
         break;

@@ -61,7 +61,7 @@ void io_on_accept(void *arg, struct loop_socket *socket, bool loopback)
     /* The loop may have slept for long since the last turn: deadlines count from now. */
     io->now_ns = env_now_ns(io->options.env);
     if (conn_new(&c, io, socket, loopback) != OK) {
-        log_event(LOG_ACCEPT_FAILED, "reason=\"out of memory\"");
+        log_event(LOG_ACCEPT_FAILED, "peer=%s reason=\"out of memory\"", loop_peer(socket));
         loop_close(socket);
     }
 }

@@ -80,6 +80,9 @@ ssize_t loop_write(struct loop_socket *s, const struct iovec *parts, int n);
 /* Nothing more will be written; the peer reads the end after what was. */
 void loop_shutdown(struct loop_socket *s);
 
+/* The peer's address as IP:PORT, for logs: at most LINK_PEER_MAX bytes with the NUL. */
+const char *loop_peer(const struct loop_socket *s);
+
 /* Closes and frees. */
 void loop_close(struct loop_socket *s);
 

@@ -17,6 +17,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "broker/link/link.h"
 #include "broker/net/loop.h"
 
 enum { LISTEN_BACKLOG = 4096, ACCEPTS_PER_TURN = 64 };
@@ -60,6 +61,7 @@ struct loop_socket {
     loop_on_ready *on_ready;
     void *arg;
     struct event event;
+    char peer[LINK_PEER_MAX];
 };
 
 /* ---- The loop ---- */
@@ -196,14 +198,15 @@ enum err listener_open(struct loop_listener **out, const char *address, char *wh
     const char *port;
     *out = NULL;
     if (!listener_split(address, host, sizeof(host), &port)) {
-        snprintf(why, why_size, "'%s' is not HOST:PORT", address);
+        snprintf(why, why_size, "cannot listen on '%s': not PORT or HOST:PORT", address);
         return ERR_IO;
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     int failed = getaddrinfo(host[0] == 0 ? NULL : host, port, &hints, &list);
     if (failed != 0) {
-        snprintf(why, why_size, "%s: %s", address, gai_strerror(failed));
+        snprintf(why, why_size, "cannot listen on '%s', which is to be PORT or HOST:PORT: %s",
+                 address, gai_strerror(failed));
         return ERR_IO;
     }
     int fd = -1;
@@ -212,7 +215,8 @@ enum err listener_open(struct loop_listener **out, const char *address, char *wh
     freeaddrinfo(list);
     struct loop_listener *listener = fd < 0 ? NULL : malloc(sizeof(*listener));
     if (listener == NULL) {
-        snprintf(why, why_size, "%s: %s", address, strerror(errno));
+        snprintf(why, why_size, "cannot listen on %s: %s%s", address,
+                 errno == EADDRINUSE ? "another process listens there: " : "", strerror(errno));
         if (fd >= 0)
             close(fd);
         return ERR_IO;
@@ -245,6 +249,27 @@ static bool loop_is_loopback(const struct sockaddr_storage *peer)
     if (peer->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
         return v6->sin6_addr.s6_addr[12] == 127;
     return peer->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+/* An IPv4 address that came by an IPv6 socket is shown as what it is. */
+static void loop_print_peer(const struct sockaddr_storage *peer, char out[LINK_PEER_MAX])
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    char ip[INET6_ADDRSTRLEN] = "?";
+    memcpy(&v4, peer, sizeof(v4));
+    memcpy(&v6, peer, sizeof(v6));
+    if (peer->ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+        inet_ntop(AF_INET6, &v6.sin6_addr, ip, sizeof(ip));
+        snprintf(out, LINK_PEER_MAX, "[%s]:%u", ip, ntohs(v6.sin6_port));
+        return;
+    }
+    if (peer->ss_family == AF_INET6) {
+        memcpy(&v4.sin_addr, &v6.sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
+        v4.sin_port = v6.sin6_port;
+    }
+    inet_ntop(AF_INET, &v4.sin_addr, ip, sizeof(ip));
+    snprintf(out, LINK_PEER_MAX, "%s:%u", ip, ntohs(v4.sin_port));
 }
 
 static void acceptor_take_spare(struct loop_acceptor *a)
@@ -318,6 +343,7 @@ static void loop_on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
         }
         s->loop = a->loop;
         s->fd = fd;
+        loop_print_peer(&peer, s->peer);
         a->on_accept(a->arg, s, loop_is_loopback(&peer));
     }
 }
@@ -420,6 +446,11 @@ ssize_t loop_write(struct loop_socket *s, const struct iovec *parts, int n_parts
 void loop_shutdown(struct loop_socket *s)
 {
     shutdown(s->fd, SHUT_WR);
+}
+
+const char *loop_peer(const struct loop_socket *s)
+{
+    return s->peer;
 }
 
 void loop_close(struct loop_socket *s)

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/span.h"
 
-enum config_type { CONFIG_text, CONFIG_number, CONFIG_size, CONFIG_flag };
+enum config_type { CONFIG_text, CONFIG_word, CONFIG_number, CONFIG_size, CONFIG_part, CONFIG_flag };
 
 struct config_row {
     const char *key;
@@ -28,6 +28,14 @@ static const struct config_row CONFIG_ROWS[] = {CONFIG(CONFIG_ROW)};
 #undef CONFIG_ROW
 enum { CONFIG_N_ROWS = sizeof(CONFIG_ROWS) / sizeof(CONFIG_ROWS[0]) };
 
+#define LISTENERS_TCP "listeners.tcp."
+
+/* What RabbitMQ knows of a place that logs go to, and of a category of them. */
+#define LOG_PLACE(place) \
+    "log." place, "log." place ".level", "log." place ".formatter", "log." place ".formatter."
+#define LOG_CATEGORY(category) \
+    "log." category ".level", "log." category ".file", "log." category ".rotation."
+
 /* Keys of RabbitMQ that have no meaning here; a final dot stands for everything below. */
 static const char *const CONFIG_IGNORED[] = {"collect_statistics",
                                              "collect_statistics_interval",
@@ -36,7 +44,27 @@ static const char *const CONFIG_IGNORED[] = {"collect_statistics",
                                              "cluster_partition_handling",
                                              "cluster_keepalive_interval",
                                              "disk_free_limit.",
-                                             "log.",
+                                             LOG_PLACE("console"),
+                                             "log.console.stdio",
+                                             "log.console.use_colors",
+                                             "log.console.color_esc_seqs.",
+                                             LOG_PLACE("file"),
+                                             "log.file.rotation.",
+                                             LOG_PLACE("exchange"),
+                                             "log.journald",
+                                             "log.journald.level",
+                                             "log.journald.fields",
+                                             "log.syslog",
+                                             "log.syslog.",
+                                             "log.dir",
+                                             LOG_CATEGORY("connection"),
+                                             LOG_CATEGORY("channel"),
+                                             LOG_CATEGORY("mirroring"),
+                                             LOG_CATEGORY("queue"),
+                                             LOG_CATEGORY("federation"),
+                                             LOG_CATEGORY("upgrade"),
+                                             LOG_CATEGORY("ra"),
+                                             LOG_CATEGORY("default"),
                                              "management.",
                                              "management_agent.",
                                              "prometheus.",
@@ -62,8 +90,17 @@ static const char *const CONFIG_IGNORED[] = {"collect_statistics",
                                              "default_queue_type",
                                              "deprecated_features."};
 
+/* Listeners may have any name. */
+static bool config_is_listener(const char *key)
+{
+    size_t n = strlen(LISTENERS_TCP);
+    return strncmp(key, LISTENERS_TCP, n) == 0 && key[n] != 0;
+}
+
 static const struct config_row *config_find(const char *key)
 {
+    if (config_is_listener(key))
+        key = LISTENERS_TCP "default";
     for (size_t i = 0; i < CONFIG_N_ROWS; i++)
         if (strcmp(CONFIG_ROWS[i].key, key) == 0)
             return &CONFIG_ROWS[i];
@@ -104,12 +141,18 @@ static size_t config_distance(const char *a, const char *b)
     return row[n];
 }
 
+/* NULL when none is near. */
 static const char *config_nearest(const char *key)
 {
-    const char *nearest = CONFIG_ROWS[0].key;
-    for (size_t i = 1; i < CONFIG_N_ROWS; i++)
-        if (config_distance(key, CONFIG_ROWS[i].key) < config_distance(key, nearest))
+    const char *nearest = NULL;
+    size_t least = strlen(key) / 3 + 1;
+    for (size_t i = 0; i < CONFIG_N_ROWS; i++) {
+        size_t distance = config_distance(key, CONFIG_ROWS[i].key);
+        if (distance < least) {
             nearest = CONFIG_ROWS[i].key;
+            least = distance;
+        }
+    }
     return nearest;
 }
 
@@ -121,23 +164,40 @@ static bool config_number(const struct config_row *row, const char *value, uint6
     *out = strtoull(value, &end, 10);
     if (end == value || errno != 0 || value[0] == '-')
         return false;
-    if (strcmp(row->unit, "%") == 0 && *out == 0 && end[0] == '.') {
-        double part = strtod(value, &end);
-        if (!(part >= 0 && part <= 1))
-            return false;
-        *out = (uint64_t)(part * 100 + 0.5);
-    }
     static const struct {
         const char *suffix;
         uint64_t factor;
     } SUFFIXES[] = {{"", 1},          {"k", 1024},    {"kB", 1000},       {"KB", 1000},
-                    {"kiB", 1024},    {"KiB", 1024},  {"M", 1024 * 1024}, {"MB", 1000000},
+                    {"kiB", 1024},    {"KiB", 1024},  {"M", 1 << 20},     {"MB", 1000000},
                     {"MiB", 1 << 20}, {"G", 1 << 30}, {"GB", 1000000000}, {"GiB", 1 << 30}};
     size_t n = row->type == CONFIG_size ? sizeof(SUFFIXES) / sizeof(SUFFIXES[0]) : 1;
     for (size_t i = 0; i < n; i++)
         if (strcmp(end, SUFFIXES[i].suffix) == 0)
             return !__builtin_mul_overflow(*out, SUFFIXES[i].factor, out) && *out >= row->least &&
                    *out <= row->most;
+    return false;
+}
+
+/* A part of 1, in digits and with at most one point; the result is in percent. */
+static bool config_part(const struct config_row *row, const char *value, uint64_t *out)
+{
+    char *end;
+    if (value[0] == 0 || value[strspn(value, "0123456789.")] != 0)
+        return false;
+    double part = strtod(value, &end);
+    if (*end != 0 || !(part >= 0 && part <= 1))
+        return false;
+    *out = (uint64_t)(part * 100 + 0.5);
+    return *out >= row->least && *out <= row->most;
+}
+
+/* One of the words in "this, that or another". */
+static bool config_word(const struct config_row *row, const char *value)
+{
+    size_t n = strlen(value);
+    for (const char *at = row->unit; n != 0 && (at = strstr(at, value)) != NULL; at++)
+        if ((at == row->unit || at[-1] == ' ') && (at[n] == ',' || at[n] == ' ' || at[n] == 0))
+            return strcmp(value, "or") != 0;
     return false;
 }
 
@@ -155,7 +215,10 @@ static enum err config_store(struct config *c, const struct config_row *row, con
     bool flag;
     char *copy;
     switch (row->type) {
+    case CONFIG_word:
     case CONFIG_text:
+        if (row->type == CONFIG_word && !config_word(row, value))
+            return ERR_SYNTAX;
         copy = strlen(value) < CONFIG_TEXT_MAX ? (char *)(uintptr_t)span_dup(span_str(value)).at
                                                : NULL;
         if (copy == NULL)
@@ -169,6 +232,11 @@ static enum err config_store(struct config *c, const struct config_row *row, con
             return ERR_SYNTAX;
         *(uint64_t *)at = number;
         return OK;
+    case CONFIG_part:
+        if (!config_part(row, value, &number))
+            return ERR_SYNTAX;
+        *(uint64_t *)at = number;
+        return OK;
     case CONFIG_flag:
         if (!config_flag(value, &flag))
             return ERR_SYNTAX;
@@ -176,6 +244,53 @@ static enum err config_store(struct config *c, const struct config_row *row, con
         return OK;
     }
     return ERR_SYNTAX;
+}
+
+/* What a row takes, for a refusal. */
+static void config_print_range(const struct config_row *row, char *out, size_t size)
+{
+    const char *bytes = "bytes, or with k, M, G, kB, MB, GB, …";
+    unsigned long long least = row->least;
+    unsigned long long most = row->most;
+    switch (row->type) {
+    case CONFIG_text: snprintf(out, size, "at most %d bytes", CONFIG_TEXT_MAX - 1); break;
+    case CONFIG_word: snprintf(out, size, "%s", row->unit); break;
+    case CONFIG_number:
+        snprintf(out, size, row->unit[0] == 0 ? "%llu to %llu" : "%llu to %llu (%s)", least, most,
+                 row->unit);
+        break;
+    case CONFIG_size:
+        if (row->most == UINT64_MAX)
+            snprintf(out, size, "%s", bytes);
+        else
+            snprintf(out, size, "%llu to %llu (%s)", least, most, bytes);
+        break;
+    case CONFIG_part:
+        snprintf(out, size, "a part of the whole: %.2f to %llu", (double)least / 100, most / 100);
+        break;
+    case CONFIG_flag: snprintf(out, size, "true or false"); break;
+    }
+}
+
+static enum err config_refuse(const char *key, const char *value, const char *range, char *why,
+                              size_t why_size)
+{
+    /* What is too long is not worth repeating, and may be a password. */
+    if (strlen(value) >= CONFIG_TEXT_MAX)
+        snprintf(why, why_size, "the value for %s is too long: it takes %s", key, range);
+    else
+        snprintf(why, why_size, "'%s' is no value for %s: it takes %s", value, key, range);
+    return ERR_SYNTAX;
+}
+
+static enum err config_refuse_key(const char *key, char *why, size_t why_size)
+{
+    const char *nearest = config_nearest(key);
+    if (nearest == NULL)
+        snprintf(why, why_size, "unknown setting '%s'", key);
+    else
+        snprintf(why, why_size, "unknown setting '%s'; the nearest is '%s'", key, nearest);
+    return ERR_NOT_FOUND;
 }
 
 enum err config_set(struct config *c, const char *key, const char *value, char *why,
@@ -186,14 +301,19 @@ enum err config_set(struct config *c, const char *key, const char *value, char *
         log_event(LOG_CONFIG_IGNORED, "key=%s", key);
         return OK;
     }
-    if (row == NULL) {
-        snprintf(why, why_size, "unknown setting '%s'; the nearest is '%s'", key,
-                 config_nearest(key));
-        return ERR_NOT_FOUND;
+    if (strcmp(key, "loopback_users") == 0) {
+        if (strcmp(value, "none") != 0)
+            return config_refuse(key, value, "none", why, why_size);
+        c->guest_loopback_only = false;
+        return OK;
     }
+    if (row == NULL)
+        return config_refuse_key(key, why, why_size);
+    char range[128];
+    config_print_range(row, range, sizeof(range));
     enum err e = config_store(c, row, value);
     if (e == ERR_SYNTAX)
-        snprintf(why, why_size, "'%s' is no value for %s (%s)", value, key, row->help);
+        return config_refuse(key, value, range, why, why_size);
     if (e == ERR_NOMEM)
         snprintf(why, why_size, "out of memory");
     return e;
@@ -225,7 +345,7 @@ enum err config_init(struct config *c, char *why, size_t why_size)
 void config_fini(struct config *c)
 {
     for (size_t i = 0; i < CONFIG_N_ROWS; i++)
-        if (CONFIG_ROWS[i].type == CONFIG_text)
+        if (CONFIG_ROWS[i].type == CONFIG_text || CONFIG_ROWS[i].type == CONFIG_word)
             free(*(char **)(void *)((char *)c + CONFIG_ROWS[i].offset));
 }
 
@@ -239,8 +359,24 @@ static char *config_trim(char *s)
     return s;
 }
 
+/* A file may give its listener any name, but there is one only: `before` holds its name. */
+static enum err config_one_listener(const char *key, char before[CONFIG_TEXT_MAX], char *why,
+                                    size_t why_size)
+{
+    if (!config_is_listener(key) || strcmp(key, before) == 0)
+        return OK;
+    if (before[0] != 0 || strlen(key) >= CONFIG_TEXT_MAX) {
+        snprintf(why, why_size, "%s is a second listener after %s: there can be one only", key,
+                 before);
+        return ERR_SYNTAX;
+    }
+    memcpy(before, key, strlen(key) + 1);
+    return OK;
+}
+
 /* One line of a file; empty ones and comments are fine. */
-static enum err config_line(struct config *c, char *line, char *why, size_t why_size)
+static enum err config_line(struct config *c, char *line, char listener[CONFIG_TEXT_MAX], char *why,
+                            size_t why_size)
 {
     line[strcspn(line, "#")] = 0;
     char *key = config_trim(line);
@@ -252,7 +388,9 @@ static enum err config_line(struct config *c, char *line, char *why, size_t why_
         return ERR_SYNTAX;
     }
     *equals = 0;
-    return config_set(c, config_trim(key), config_trim(equals + 1), why, why_size);
+    key = config_trim(key);
+    enum err e = config_one_listener(key, listener, why, why_size);
+    return e == OK ? config_set(c, key, config_trim(equals + 1), why, why_size) : e;
 }
 
 /* Does the line end within what was read? The rest of a comment is dropped, however long. */
@@ -270,21 +408,26 @@ enum err config_load(struct config *c, const char *path, char *why, size_t why_s
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        snprintf(why, why_size, "%s: %s", path, strerror(errno));
+        snprintf(why, why_size, "config file %s: %s", path, strerror(errno));
         return ERR_IO;
     }
     char line[1024];
+    char listener[CONFIG_TEXT_MAX] = "";
     char detail[512] = "";
     enum err e = OK;
     for (unsigned n = 1; e == OK && fgets(line, sizeof(line), file) != NULL; n++) {
         if (config_is_whole(line, file)) {
-            e = config_line(c, line, detail, sizeof(detail));
+            e = config_line(c, line, listener, detail, sizeof(detail));
         } else {
             snprintf(detail, sizeof(detail), "the line is too long");
             e = ERR_SYNTAX;
         }
         if (e != OK)
             snprintf(why, why_size, "%s:%u: %s", path, n, detail);
+    }
+    if (e == OK && ferror(file)) {
+        snprintf(why, why_size, "config file %s: %s", path, strerror(errno));
+        e = ERR_IO;
     }
     fclose(file);
     return e;
@@ -294,6 +437,8 @@ void config_print(FILE *to)
 {
     for (size_t i = 0; i < CONFIG_N_ROWS; i++)
         fprintf(to, "  %-36s %s%s%s (default %s)\n", CONFIG_ROWS[i].key, CONFIG_ROWS[i].help,
-                CONFIG_ROWS[i].unit[0] == 0 ? "" : ", in ", CONFIG_ROWS[i].unit,
-                CONFIG_ROWS[i].value);
+                CONFIG_ROWS[i].unit[0] == 0          ? ""
+                : CONFIG_ROWS[i].type == CONFIG_word ? ": "
+                                                     : ", in ",
+                CONFIG_ROWS[i].unit, CONFIG_ROWS[i].value);
 }

@@ -3,8 +3,8 @@
  *
  * Later words win: defaults, environment (RABBITMQ_DEFAULT_USER, _PASS, _VHOST), file, command
  * line. A file has RabbitMQ's form: `key = value` lines, # comments. An unknown key is an error
- * that names file, line and the nearest key; a key of RabbitMQ that has no meaning here is accepted
- * with a warning.
+ * that names file, line and the nearest key, if one is near; a key of RabbitMQ that has no meaning
+ * here is accepted with a warning. `listeners.tcp.` may be followed by any name, as in RabbitMQ.
  *
  * Thread: main, before any other starts.
  */
@@ -23,8 +23,10 @@
 enum { CONFIG_TEXT_MAX = 256 };
 
 #define CONFIG_TYPE_text                                                char *
+#define CONFIG_TYPE_word                                                char *
 #define CONFIG_TYPE_number                                              uint64_t
 #define CONFIG_TYPE_size                                                uint64_t
+#define CONFIG_TYPE_part                                                uint64_t
 #define CONFIG_TYPE_flag                                                bool
 #define CONFIG_MEMBER(type, field, key, value, least, most, unit, help) CONFIG_TYPE_##type field;
 struct config {
@@ -41,7 +43,8 @@ void config_fini(struct config *c);
 MUST_USE enum err config_set(struct config *c, const char *key, const char *value, char *why,
                              size_t why_size);
 
-/* A file. ERR_IO, and those of config_set with file and line in `why`. */
+/* A file. ERR_IO, and those of config_set with file and line in `why`; ERR_SYNTAX also for a second
+ * listener in it. */
 MUST_USE enum err config_load(struct config *c, const char *path, char *why, size_t why_size);
 
 /* The table, for --help. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "broker/server/config.h"
@@ -67,6 +68,15 @@ static enum err main_set(struct config *config, char *assignment, char *why, siz
     return config_set(config, assignment, equals + 1, why, why_size);
 }
 
+static enum err main_load(struct config *config, const char *path, char *why, size_t why_size)
+{
+    enum err e = config_load(config, path, why, why_size);
+    size_t n = strlen(why);
+    if (e == ERR_IO)
+        snprintf(why + n, why_size - n, "; --config FILE names it");
+    return e;
+}
+
 /* OK, or an error with `why`. --version and --help do not return. */
 static enum err main_parse(int argc, char **argv, struct config *config,
                            struct main_options *options, char *why, size_t why_size)
@@ -77,11 +87,11 @@ static enum err main_parse(int argc, char **argv, struct config *config,
         {"record", required_argument, NULL, 'r'}, {"version", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     enum err e = OK;
-    for (int c; e == OK && (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
+    for (int c; e == OK && (c = getopt_long(argc, argv, "h", LONG, NULL)) != -1;) {
         switch (c) {
         case 'l': e = config_set(config, "listeners.tcp.default", optarg, why, why_size); break;
         case 'd': options->data = optarg; break;
-        case 'c': e = config_load(config, optarg, why, why_size); break;
+        case 'c': e = main_load(config, optarg, why, why_size); break;
         case 's': e = main_set(config, optarg, why, why_size); break;
         case 'r': options->record = optarg; break;
         case 'v': puts("whippet " WHIPPET_VERSION); exit(0);
@@ -96,8 +106,7 @@ static enum err main_parse(int argc, char **argv, struct config *config,
     return e;
 }
 
-static enum err main_prepare(const struct config *config, const struct main_options *options,
-                             struct env *env, struct users *users, char *why, size_t why_size)
+static void main_set_log_level(const struct config *config)
 {
     static const struct {
         const char *name;
@@ -109,19 +118,44 @@ static enum err main_prepare(const struct config *config, const struct main_opti
     for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++)
         if (strcmp(config->log_level, LEVELS[i].name) == 0)
             log_set_level(LEVELS[i].level);
-    if (options->data == NULL) {
-        snprintf(why, why_size, "--data DIR is missing: see whippet --help");
+}
+
+/* Makes the last folder of the path, and looks whether it can be used. */
+static enum err main_make_data(const char *path, char *why, size_t why_size)
+{
+    struct stat found;
+    if (path == NULL || path[0] == 0) {
+        snprintf(why, why_size,
+                 path == NULL ? "--data DIR is missing: see whippet --help"
+                              : "--data is empty: it names the directory for the data");
         return ERR_SYNTAX;
     }
-    if (mkdir(options->data, 0700) != 0 && errno != EEXIST) {
-        snprintf(why, why_size, "%s: %s", options->data, strerror(errno));
-        return ERR_IO;
-    }
+    const char *advice = "";
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        advice = errno == ENOENT ? ", for its parent is missing: make that first" : "";
+    else if (stat(path, &found) == 0 && !S_ISDIR(found.st_mode))
+        errno = ENOTDIR;
+    else if (access(path, R_OK | W_OK | X_OK) == 0)
+        return OK;
+    else
+        advice = ": not writable for us";
+    snprintf(why, why_size, "data directory %s: %s%s; --data DIR names it", path, strerror(errno),
+             advice);
+    return ERR_IO;
+}
+
+static enum err main_prepare(const struct config *config, const struct main_options *options,
+                             struct env *env, struct users *users, char *why, size_t why_size)
+{
+    main_set_log_level(config);
+    enum err e = main_make_data(options->data, why, why_size);
+    if (e != OK)
+        return e;
     uint8_t salt[PASSWORD_SALT];
     env_secret(env, salt, sizeof(salt));
     bool guest = strcmp(config->default_user, "guest") == 0;
-    enum err e = users_add(users, span_str(config->default_user), span_str(config->default_pass),
-                           salt, guest && config->guest_loopback_only);
+    e = users_add(users, span_str(config->default_user), span_str(config->default_pass), salt,
+                  guest && config->guest_loopback_only);
     if (e != OK)
         snprintf(why, why_size, "default_user: %s", err_text(e));
     return e;
@@ -168,8 +202,11 @@ static enum err main_serve(const struct config *config, const struct main_option
     main_keep_memory();
     struct loop_listener *listener;
     enum err e = listener_open(&listener, config->listener, why, why_size);
-    if (e != OK)
+    if (e != OK) {
+        size_t n = strlen(why);
+        snprintf(why + n, why_size - n, "; --listen or listeners.tcp.default chooses another");
         return e;
+    }
     /* Only now: a start that comes to nothing may not push an older recording aside. */
     e = main_record(options->record, why, why_size);
     if (e == OK)
@@ -180,8 +217,11 @@ static enum err main_serve(const struct config *config, const struct main_option
         sigaction(SIGTERM, &stop, NULL);
         sigaction(SIGINT, &stop, NULL);
         signal(SIGPIPE, SIG_IGN);
-        log_event(LOG_STARTED, "listener=%s io_threads=%llu", config->listener,
+        log_event(LOG_STARTED, "version=%s pid=%ld data=%s listeners=%s io_threads=%llu",
+                  WHIPPET_VERSION, (long)getpid(), options->data, config->listener,
                   (unsigned long long)config->io_threads);
+        log_event(LOG_MEMORY_ONLY, "queues and messages are in memory only in this version and do "
+                                   "not survive a restart");
         puts("Server startup complete");
         fflush(stdout);
         e = workers_run(main_workers);

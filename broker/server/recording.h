@@ -17,7 +17,7 @@
  *       RECORDING_DONE    digest of the turn (u64)
  *     event     = kind (octet, enum in_kind), connection's index and generation (u32), channel
  *                 (u16), then
- *       IN_OPENED         loopback (octet)
+ *       IN_OPENED         loopback (octet), peer (shortstr)
  *       IN_METHOD         payload of the method frame (longstr)
  *       IN_PUBLISH        method (octet), flags (octet, of enum recording_flag), link that a large
  *                         body belongs to (u32), announced size (u64), route, header, body
@@ -48,7 +48,7 @@
 #include "base/buf.h"
 #include "broker/core/core.h"
 
-#define RECORDING_MAGIC SPAN_LIT("WHIPREC1")
+#define RECORDING_MAGIC SPAN_LIT("WHIPREC2")
 
 enum {
     RECORDING_SECRETS = 8 + 16, /* hash seed, secret of names */

@@ -92,9 +92,11 @@ bool recording_take_link(struct span *in, uint32_t *link)
 static bool take_opened(struct span *in, struct in_opened *ev)
 {
     uint8_t loopback;
-    if (!take_u8(in, &loopback))
+    struct span peer;
+    if (!take_u8(in, &loopback) || !take_shortstr(in, &peer) || peer.size >= LINK_PEER_MAX)
         return false;
     ev->loopback = loopback != 0;
+    *put_bytes((uint8_t *)ev->peer, peer) = 0;
     return true;
 }
 

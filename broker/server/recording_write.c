@@ -95,9 +95,16 @@ static uint8_t *put_fault(uint8_t *p, const struct fault *f)
     return put_shortstr(p, span_str(f->text));
 }
 
+static uint8_t *put_opened(uint8_t *p, const struct in_opened *in)
+{
+    return put_shortstr(put_u8(p, in->loopback), span_str(in->peer));
+}
+
 static size_t recording_event_size(const struct in_head *head)
 {
     size_t size = EVENT_FIXED_MAX;
+    if (head->kind == IN_OPENED)
+        size += LINK_PEER_MAX;
     if (head->kind == IN_METHOD)
         size += ((const struct in_method *)head)->payload.size;
     if (head->kind == IN_FAULT)
@@ -119,7 +126,7 @@ static enum err recording_put_event(struct buf *out, const struct in_head *head)
     p = put_u32(put_u32(put_u8(p, (uint8_t)head->kind), head->conn.index), head->conn.generation);
     p = put_u16(p, head->channel);
     switch ((enum in_kind)head->kind) {
-    case IN_OPENED: p = put_u8(p, ((const struct in_opened *)head)->loopback); break;
+    case IN_OPENED: p = put_opened(p, (const struct in_opened *)head); break;
     case IN_METHOD: p = put_longstr(p, ((const struct in_method *)head)->payload); break;
     case IN_PUBLISH: p = put_publish(p, (const struct in_publish *)head); break;
     case IN_FAULT: p = put_fault(p, &((const struct in_fault *)head)->fault); break;

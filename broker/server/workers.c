@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "broker/server/memory_limit.h"
 
 /* How long clients may take to leave after they were told. */
@@ -98,6 +99,7 @@ static enum err workers_new_core(struct workers *w, const struct config *c,
         .memory_limit_bytes = workers_memory_limit(c),
         .observer = observer,
     };
+    ASSERT(w->n_io != 0);
     struct link **links = calloc(w->n_io, sizeof(struct link *));
     if (links == NULL)
         return ERR_NOMEM;
@@ -189,6 +191,14 @@ static bool workers_all_known(struct workers *w)
     return all;
 }
 
+static void workers_log_stopping(const struct workers *w)
+{
+    size_t n = 0;
+    LIST_EACH(&w->core->sessions, node)
+        n++;
+    log_event(LOG_STOPPING, "reason=signal connections=%zu", n);
+}
+
 /* Lets nobody in any more, tells the clients once, then waits for them, but not for ever. True when
  * all is over. */
 static bool workers_over(struct workers *w, uint64_t *deadline_ns)
@@ -197,6 +207,7 @@ static bool workers_over(struct workers *w, uint64_t *deadline_ns)
         return false;
     uint64_t now = env_now_ns(w->env);
     if (*deadline_ns == 0) {
+        workers_log_stopping(w);
         *deadline_ns = now + WORKERS_STOP_NS;
         if (!w->threaded)
             workers_shut_io(&w->io[0]);

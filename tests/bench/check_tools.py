@@ -187,6 +187,7 @@ class Failures(Case):
             run = subprocess.run([PERF, "-h", f"amqp://127.0.0.1:{port}"], capture_output=True,
                                  text=True, check=False, timeout=DEADLINE_S)
         self.assertEqual(run.returncode, 69)
+        self.assertIn(f"127.0.0.1:{port}: ", run.stderr)
         self.assertIn("does not speak AMQP", run.stderr)
 
 
@@ -245,6 +246,34 @@ class Ctl(Case):
         self.assertIn("not there yet", run.stderr)
         self.assertEqual(self.ctl().returncode, 64)
         self.assertEqual(self.ctl("--timeout", "soon", "ping").returncode, 64)
+
+    def test_wrong_usage_says_what_is_wrong(self):
+        for arguments, said in ((("--port", "many", "ping"), "--port: 'many' is not 1 to 65535"),
+                                (("--port", "0", "ping"), "--port: '0' is not 1 to 65535"),
+                                (("--port", "65536", "ping"), "--port: '65536' is not"),
+                                (("--timeout", "soon", "ping"), "--timeout: 'soon' is not"),
+                                (("ping", "extra"), "ping takes no argument: 'extra'"),
+                                ((), "which command?")):
+            run = self.ctl(*arguments)
+            self.assertEqual(run.returncode, 64, run.stderr)
+            self.assertIn("whippetctl: " + said, run.stderr)
+
+    def test_failures_name_the_address(self):
+        port = free_port()
+        run = self.ctl("--port", str(port), "ping")
+        self.assertIn(f"whippetctl: 127.0.0.1:{port}: cannot connect: Connection refused",
+                      run.stderr)
+        with no_broker() as port:
+            run = self.ctl("--port", str(port), "ping")
+        self.assertIn(f"whippetctl: 127.0.0.1:{port}: ", run.stderr)
+        run = self.ctl("--port", str(port), "await_startup", "--timeout", "1")
+        self.assertIn(f"whippetctl: 127.0.0.1:{port}: not up after 1 s: ", run.stderr)
+
+    def test_a_letter_for_help(self):
+        for program in (CTL, PERF):
+            run = subprocess.run([program, "-h"], capture_output=True, text=True, check=False)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertIn("Usage: whippet", run.stdout)
 
     def test_help_and_version(self):
         for option in ("--help", "--version"):

@@ -488,6 +488,7 @@ struct client *fixture_socket(struct fixture *fx, unsigned link)
     c->open = true;
     struct in_opened *in = client_record(c, sizeof(*in), IN_OPENED, 0);
     in->loopback = true;
+    in->peer[0] = 0;
     fixture_run(fx);
     return c;
 }

@@ -225,7 +225,14 @@ START_TEST(what_no_peer_can_send_is_refused)
     char text[128];
     ck_assert(takes(IN_CLOSED, 0, SPAN_NONE));
     ck_assert(!takes(IN_CLOSED + 1, 0, SPAN_NONE));
-    ck_assert(takes(IN_OPENED, 0, SPAN_LIT("\1")));
+    ck_assert(takes(IN_OPENED, 0, SPAN_LIT("\1\0031:2")));
+    ck_assert(takes(IN_OPENED, 0, SPAN_LIT("\1\0")));
+    ck_assert(!takes(IN_OPENED, 0, SPAN_LIT("\1")));
+    ck_assert(!takes(IN_OPENED, 0, SPAN_LIT("\1\0041:2")));
+    ck_assert(!takes(IN_OPENED, 0,
+                     SPAN_LIT("\1\070"
+                              "0123456789012345678901234567"
+                              "0123456789012345678901234567")));
     ck_assert(!takes(IN_OPENED, 0, SPAN_NONE));
     ck_assert(takes(IN_METHOD, 1, SPAN_LIT("\0\0\0\4\0\132\0\12"))); /* tx.select */
     ck_assert(!takes(IN_METHOD, 1, SPAN_LIT("\0\0\0\4\0\132\0\15")));

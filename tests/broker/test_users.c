@@ -24,17 +24,17 @@ START_TEST(only_the_right_name_and_password_get_in)
 {
     struct users u;
     users_init(&u);
-    ck_assert(!users_check(&u, SPAN_NONE, SPAN_NONE, true));
+    ck_assert_int_eq(users_check(&u, SPAN_NONE, SPAN_NONE, true), USERS_UNKNOWN);
     ck_assert_int_eq(users_add(&u, SPAN_LIT("a"), SPAN_LIT("pa"), SALT, false), OK);
     ck_assert_int_eq(users_add(&u, SPAN_LIT("b"), SPAN_LIT("pb"), SALT, false), OK);
-    ck_assert(users_check(&u, SPAN_LIT("a"), SPAN_LIT("pa"), false));
-    ck_assert(users_check(&u, SPAN_LIT("b"), SPAN_LIT("pb"), true));
-    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_LIT("pb"), true));
-    ck_assert(!users_check(&u, SPAN_LIT("A"), SPAN_LIT("pa"), true));
-    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_LIT("p"), true));
-    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_LIT("paa"), true));
-    ck_assert(!users_check(&u, SPAN_LIT("c"), SPAN_LIT("pa"), true));
-    ck_assert(!users_check(&u, SPAN_NONE, SPAN_LIT("pa"), true));
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("a"), SPAN_LIT("pa"), false), USERS_RIGHT);
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("b"), SPAN_LIT("pb"), true), USERS_RIGHT);
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("a"), SPAN_LIT("pb"), true), USERS_WRONG_PASSWORD);
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("A"), SPAN_LIT("pa"), true), USERS_UNKNOWN);
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("a"), SPAN_LIT("p"), true), USERS_WRONG_PASSWORD);
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("a"), SPAN_LIT("paa"), true), USERS_WRONG_PASSWORD);
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("c"), SPAN_LIT("pa"), true), USERS_UNKNOWN);
+    ck_assert_int_eq(users_check(&u, SPAN_NONE, SPAN_LIT("pa"), true), USERS_UNKNOWN);
     users_fini(&u);
 }
 END_TEST
@@ -44,7 +44,7 @@ START_TEST(a_blank_password_never_logs_in)
     struct users u;
     users_init(&u);
     ck_assert_int_eq(users_add(&u, SPAN_LIT("a"), SPAN_NONE, SALT, false), OK);
-    ck_assert(!users_check(&u, SPAN_LIT("a"), SPAN_NONE, true));
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("a"), SPAN_NONE, true), USERS_WRONG_PASSWORD);
     users_fini(&u);
 }
 END_TEST
@@ -54,8 +54,9 @@ START_TEST(a_loopback_user_comes_from_this_machine)
     struct users u;
     users_init(&u);
     ck_assert_int_eq(users_add(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), SALT, true), OK);
-    ck_assert(users_check(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), true));
-    ck_assert(!users_check(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), false));
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), true), USERS_RIGHT);
+    ck_assert_int_eq(users_check(&u, SPAN_LIT("guest"), SPAN_LIT("guest"), false),
+                     USERS_NOT_LOOPBACK);
     users_fini(&u);
 }
 END_TEST

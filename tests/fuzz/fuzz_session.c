@@ -233,6 +233,7 @@ static void hand_on(unsigned i, enum wire_got got, const struct wire_event *ev)
     if (got == WIRE_OPENED) {
         struct in_opened *in = record(i, sizeof(*in), IN_OPENED, 0);
         in->loopback = true;
+        in->peer[0] = 0;
         c->known = true;
     } else if (got == WIRE_METHOD) {
         struct in_method *in = record(i, sizeof(*in) + ev->payload.size, IN_METHOD, ev->channel);
