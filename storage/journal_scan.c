@@ -57,6 +57,12 @@ static void *scan_grow(void *array, size_t n, size_t *capacity, size_t least, si
     return grown;
 }
 
+static void scan_raise(uint64_t *most, uint64_t to)
+{
+    if (to > *most)
+        *most = to;
+}
+
 /* ---- Reading ---- */
 
 /* A block, tried more than once. */
@@ -170,16 +176,22 @@ static enum file_state scan_head_by_batch(struct scan *s, struct disk_file *file
 }
 
 /* Each copy lies in one sector, so a crash leaves it as it was or as it was to be: that both are
- * invalid is damage, or a file that has never been begun. */
+ * invalid is damage, or a file that has never been begun. No number that a head tells is ever given
+ * out again: a spare file renamed to it would count at once, by the head of its life before. */
 static enum file_state scan_head(struct scan *s, struct disk_file *file, uint64_t number,
                                  struct file_head *h)
 {
     enum file_state state = FILE_INVALID;
-    for (size_t i = 0; i < FILE_HEAD_COPIES && state == FILE_INVALID; i++) {
+    for (size_t i = 0; i < FILE_HEAD_COPIES && state != FILE_OURS; i++) {
         struct span copy = scan_read(s, file, i * (BLOCK_BYTES / FILE_HEAD_COPIES), FILE_HEAD_SIZE);
-        state = file_head_read(copy, ROLE_JOURNAL, s->j->options.store_id, h);
-        if (state == FILE_OURS && (h->number != number || h->shard != JOURNAL_SHARD))
-            state = FILE_OTHER;
+        enum file_state found = file_head_read(copy, ROLE_JOURNAL, s->j->options.store_id, h);
+        if (found == FILE_OURS) {
+            scan_raise(&s->j->last_number, h->number);
+            if (h->number != number || h->shard != JOURNAL_SHARD)
+                found = FILE_OTHER;
+        }
+        if (found != FILE_INVALID)
+            state = found;
     }
     return state == FILE_INVALID ? scan_head_by_batch(s, file, number, h) : state;
 }
@@ -279,12 +291,6 @@ static enum err scan_batches_of(struct scan *s, size_t file, uint64_t end)
         }
     }
     return OK;
-}
-
-static void scan_raise(uint64_t *most, uint64_t to)
-{
-    if (to > *most)
-        *most = to;
 }
 
 static enum err scan_heads(struct scan *s)
