@@ -40,8 +40,8 @@ enum file_state {
     FILE_OTHER    /* for callers: of another number than its name tells */
 };
 
-/* Writes FILE_HEAD_SIZE bytes at `p`; the rest of the block is zeros. */
-void file_head_put(uint8_t *p, const struct file_head *h);
+/* Writes FILE_HEAD_SIZE bytes at `at`; the rest of the block is zeros. */
+void file_head_put(uint8_t *at, const struct file_head *h);
 
 /* Reads the head of a file of a role and a store. `h` is filled unless it is invalid. */
 MUST_USE enum file_state file_head_read(struct span in, enum file_role role,

@@ -87,8 +87,9 @@ static size_t scan_read_blocks(struct scan *s, struct disk_file *f, uint64_t at,
             memset(to + done, 0, part);
             got = part;
             s->unreadable = true;
+            unsigned long long offset = at + done;
             log_event(LOG_JOURNAL_DAMAGED, "file=%s offset=%llu what=\"cannot be read\"", f->path,
-                      (unsigned long long)(at + done));
+                      offset);
         }
         done += got;
         if (got < part)
