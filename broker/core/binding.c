@@ -79,6 +79,7 @@ void binding_remove(struct binding *b)
     if (v->bindings.n == 0)
         map_fini(&v->bindings);
     source->n_bindings--;
+    v->bindings_removed++;
     free(b);
     /* A dead end has told the caches already, when it was deleted. */
     if (!dead)

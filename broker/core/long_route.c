@@ -3,7 +3,7 @@
 
 #include "broker/core/core.h"
 
-enum { N_RESTARTS_MAX = 16 }; /* slices are then larger than any walk */
+enum { N_RESTARTS_MAX = 16 }; /* then it is done in one go */
 
 void long_routes_init(struct long_routes *l)
 {
@@ -42,6 +42,7 @@ static void long_route_begin(struct long_routes *l, struct exchange *x)
         l->n_restarts++;
     l->begun = true;
     l->epoch = x->vhost->routing_epoch;
+    l->removed = x->vhost->bindings_removed;
     route_begin(&l->route, x);
 }
 
@@ -60,10 +61,13 @@ struct route *long_route_find(struct channel *ch, struct exchange *x,
         parking_again(ch);
         return NULL;
     }
-    if (!l->begun || l->epoch != x->vhost->routing_epoch)
+    const struct vhost *v = x->vhost;
+    if (!l->begun || l->epoch != v->routing_epoch || l->removed != v->bindings_removed)
         long_route_begin(l, x);
     size_t before = l->route.looks;
     size_t looks = ((size_t)core->work + 1) * ROUTE_LOOKS_PER_STEP << l->n_restarts;
+    if (l->n_restarts == N_RESTARTS_MAX)
+        looks = SIZE_MAX / 2;
     bool complete = route_go_on(&l->route, x, key, 1, looks);
     core_count(core, (l->route.looks - before) / ROUTE_LOOKS_PER_STEP);
     if (complete)

@@ -6,9 +6,10 @@
  * under way in the whole broker, since the marks that it leaves are its own; other channels wait
  * for it in the order in which they came.
  *
- * When routing changes in between, the walk starts over, with slices twice as large each time: it
- * comes to its end however often that happens. So the message goes where the bindings of its last
- * slice lead, all at one time.
+ * When routing changes in between, or a binding is freed at which the walk may have stopped, it
+ * starts over, with slices twice as large each time and in one go at last: it comes to its end
+ * however often that happens. So the message goes where the bindings of its last slice lead, all at
+ * one time.
  *
  * Thread: core.   Blocks: never.   Allocates: long_route_find; see route.h.
  */
@@ -24,7 +25,8 @@ struct long_routes {
     struct route route;
     struct channel *owner; /* whose publish it is; NULL = nobody's */
     bool begun;
-    uint64_t epoch;      /* vhost.routing_epoch, when it began */
+    uint64_t epoch;      /* vhost.routing_epoch when it began, */
+    uint64_t removed;    /* and vhost.bindings_removed */
     unsigned n_restarts; /* of this publish */
     struct list waiting; /* channels, by parking.in_jobs */
 };

@@ -37,7 +37,8 @@ struct vhost {
     struct map bindings;  /* by source, destination, key and arguments */
     struct list detached; /* deleted exchanges with bindings left; exchange.in_detached */
     uint64_t routing_epoch;
-    uint64_t route_mark; /* the last mark handed out for a walk: see route.h */
+    uint64_t bindings_removed; /* the dead ones, too: a walk may have stopped at one */
+    uint64_t route_mark;       /* the last mark handed out for a walk: see route.h */
 };
 
 /* A vhost with its predeclared exchanges ("", amq.direct, amq.fanout, amq.topic, amq.headers,

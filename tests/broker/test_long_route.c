@@ -146,6 +146,37 @@ START_TEST(it_goes_where_the_last_bindings_lead)
 }
 END_TEST
 
+/* A queue that was deleted before the walk began loses its bindings one by one while it goes on: it
+ * never goes on at one of them. */
+START_TEST(dead_bindings_may_go_meanwhile)
+{
+    enum { DEAD = 300, PLACES = 160, STEP = 16 };
+    for (int before = 0; before < PLACES; before += STEP) {
+        fx = fixture_new(0);
+        a = fixture_connect(fx);
+        b = fixture_connect(fx);
+        say(a, "1 queue_declare queue=q no_wait");
+        say(a, "1 queue_declare queue=dead no_wait");
+        for (int i = 0; i < before; i++)
+            put(a, "1 queue_bind queue=q exchange=amq.fanout routing_key=%d no_wait", i);
+        fixture_run(fx);
+        for (int i = 0; i < DEAD; i++)
+            put(a, "1 queue_bind queue=dead exchange=amq.fanout routing_key=%d no_wait", i);
+        fixture_run(fx);
+        for (int i = before; i < BINDINGS; i++)
+            put(a, "1 queue_bind queue=q exchange=amq.fanout routing_key=%d no_wait", i);
+        say(a, "1 confirm_select no_wait");
+        fx->core->options.turn_work = TURN;
+        put(b, "1 queue_delete queue=dead no_wait");
+        put(a, "1 basic_publish exchange=amq.fanout routing_key=x | x");
+        fixture_run(fx);
+        heard(a, "1 basic_ack delivery_tag=1");
+        is_over();
+        fixture_free(fx);
+    }
+}
+END_TEST
+
 START_TEST(the_exchange_may_go_meanwhile)
 {
     begin();
@@ -241,7 +272,7 @@ END_TEST
 
 SUITE("long_route", a_long_walk_takes_many_turns_and_others_go_on,
       those_who_wait_come_one_after_the_other, a_change_of_routing_begins_it_anew_and_soon_it_ends,
-      it_goes_where_the_last_bindings_lead, the_exchange_may_go_meanwhile,
-      a_connection_that_ends_makes_room_for_the_next, a_fault_of_the_connection_ends_it_unpublished,
-      a_large_body_waits_with_it, a_transaction_takes_it_when_it_comes,
-      a_core_may_be_freed_in_its_middle)
+      it_goes_where_the_last_bindings_lead, dead_bindings_may_go_meanwhile,
+      the_exchange_may_go_meanwhile, a_connection_that_ends_makes_room_for_the_next,
+      a_fault_of_the_connection_ends_it_unpublished, a_large_body_waits_with_it,
+      a_transaction_takes_it_when_it_comes, a_core_may_be_freed_in_its_middle)
