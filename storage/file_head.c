@@ -23,7 +23,7 @@ void file_head_put(uint8_t *at, const struct file_head *h)
     p = put_u64(put_u64(p, h->nonce), h->number);
     p = put_u32(put_u32(p, h->shard), h->epoch);
     p = put_u64(put_u64(p, h->first_lsn), h->prev_end);
-    put_u64(put_u64(p, h->count), h->bytes);
+    put_u64(put_u64(p, h->copied_to), h->bytes);
     put_u32(at + FILE_MAGIC.size, file_head_checksum(at));
 }
 
@@ -46,7 +46,7 @@ enum file_state file_head_read_any(struct span in, enum file_role role, struct f
                  take_span(&in, STORE_ID_SIZE, &id) && take_u64(&in, &h->nonce) &&
                  take_u64(&in, &h->number) && take_u32(&in, &h->shard) &&
                  take_u32(&in, &h->epoch) && take_u64(&in, &h->first_lsn) &&
-                 take_u64(&in, &h->prev_end) && take_u64(&in, &h->count) &&
+                 take_u64(&in, &h->prev_end) && take_u64(&in, &h->copied_to) &&
                  take_u64(&in, &h->bytes);
     if (!whole || checksum != found || number_of_role != role)
         return FILE_INVALID;

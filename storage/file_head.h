@@ -28,7 +28,7 @@ struct file_head {
     uint32_t epoch;
     uint64_t first_lsn; /* the as-of LSN of all but the journal */
     uint64_t prev_end;
-    uint64_t count;
+    uint64_t copied_to; /* all up to it was in it before it counted, if more than prev_end */
     uint64_t bytes;
 };
 

@@ -96,9 +96,10 @@ enum err journal_make(struct journal *j, bool newer, uint64_t bytes)
     return e;
 }
 
-enum err journal_head_write(struct journal *j)
+enum err journal_head_write(struct journal *j, uint64_t copied_to)
 {
     struct journal_file *f = journal_last(j);
+    f->head.copied_to = copied_to;
     uint8_t block[BLOCK_BYTES] = {0};
     for (size_t i = 0; i < BLOCK_BYTES; i += BLOCK_BYTES / FILE_HEAD_COPIES)
         file_head_put(block + i, &f->head);
@@ -145,7 +146,7 @@ static void journal_recycle(struct journal *j)
     memmove(j->files, j->files + n, j->n_files * sizeof(*j->files));
 }
 
-enum err journal_put(struct journal *j, struct batch *b, uint64_t time_ns,
+enum err journal_put(struct journal *j, struct batch *b, uint64_t oldest, uint64_t time_ns,
                      struct journal_place *place)
 {
     struct journal_file *f = journal_last(j);
@@ -155,7 +156,7 @@ enum err journal_put(struct journal *j, struct batch *b, uint64_t time_ns,
                            .first_lsn = j->durable_lsn + 1,
                            .durable_lsn = j->durable_lsn,
                            .time_ns = time_ns,
-                           .oldest = j->oldest};
+                           .oldest = oldest};
     struct span bytes;
     if (batch_seal(b, &h, &bytes) != OK)
         return ERR_NOMEM;
@@ -171,13 +172,14 @@ enum err journal_put(struct journal *j, struct batch *b, uint64_t time_ns,
     *place = (struct journal_place){f->head.number, f->end};
     f->end += bytes.size;
     j->durable_lsn += h.count;
+    j->oldest = oldest;
     return OK;
 }
 
 static enum err journal_begin(struct journal *j, bool newer)
 {
     enum err e = journal_make(j, newer, j->options.file_bytes);
-    return e != OK ? e : journal_head_write(j);
+    return e != OK ? e : journal_head_write(j, j->durable_lsn);
 }
 
 /* A file to write `size` bytes to: the newest, or a new one. */
@@ -188,29 +190,24 @@ static enum err journal_room(struct journal *j, size_t size)
     return journal_last(j)->end + size <= j->options.file_bytes ? OK : journal_begin(j, false);
 }
 
-enum err journal_write(struct journal *j, struct batch *b, uint64_t time_ns,
+enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest, uint64_t time_ns,
                        struct journal_place *place)
 {
     size_t size = batch_bytes(b);
-    ASSERT(size <= journal_batch_max(j));
+    ASSERT(size <= journal_batch_max(j) && oldest >= j->oldest && oldest <= journal_newest(j));
     bool was_writing = j->writing;
     enum err e = journal_room(j, size);
     if (e == OK)
-        e = journal_put(j, b, time_ns, place);
-    if (e == ERR_IO && was_writing) {
+        e = journal_put(j, b, oldest, time_ns, place);
+    bool failed = e == ERR_IO; /* and it may be there all the same */
+    if (failed && was_writing) {
         e = journal_begin(j, true); /* once more, elsewhere */
         if (e == OK)
-            e = journal_put(j, b, time_ns, place);
+            e = journal_put(j, b, oldest, time_ns, place);
     }
     if (e == OK)
         journal_recycle(j);
-    return e;
-}
-
-void journal_let_go(struct journal *j, uint64_t oldest)
-{
-    ASSERT(oldest >= j->oldest && oldest <= journal_newest(j));
-    j->oldest = oldest;
+    return failed && e != OK ? ERR_IO : e;
 }
 
 /* ---- Life ---- */

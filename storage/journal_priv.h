@@ -45,12 +45,13 @@ void journal_spare(struct journal *j, uint64_t number);
 MUST_USE enum err journal_make(struct journal *j, bool newer, uint64_t bytes);
 
 /* The file that was made last counts from here on, and what comes after its beginning in the files
- * before is void. If that fails, ERR_IO, nobody knows whether it does: it is not there any more,
- * and nothing may be written to the one before. */
-MUST_USE enum err journal_head_write(struct journal *j);
+ * before is void; what up to `copied_to` followed is in it already, synced. If that fails, ERR_IO,
+ * nobody knows whether it does: it is not there any more, and nothing may be written to the one
+ * before. */
+MUST_USE enum err journal_head_write(struct journal *j, uint64_t copied_to);
 
 /* Writes and syncs a batch into the newest file, which has room. ERR_NOMEM, ERR_IO. */
-MUST_USE enum err journal_put(struct journal *j, struct batch *b, uint64_t time_ns,
+MUST_USE enum err journal_put(struct journal *j, struct batch *b, uint64_t oldest, uint64_t time_ns,
                               struct journal_place *place);
 
 /* The file that was made last is not needed: it goes. */

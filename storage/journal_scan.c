@@ -17,7 +17,7 @@ enum {
     READ_TRIES = 3,
     NAMES_MIN = 16,
     BATCHES_MIN = 256,
-    DECIMALS_MAX = 19,
+    DECIMALS_MAX = 18,
     SETTLE_TRIES = 3 /* files, should the disk fail */
 };
 
@@ -307,6 +307,7 @@ static enum err scan_heads(struct scan *s)
         if (e != OK)
             return e;
         scan_raise(&j->durable_lsn, h->prev_end);
+        scan_raise(&j->durable_lsn, h->copied_to);
         if (h->epoch > j->epoch)
             j->epoch = h->epoch;
     }
@@ -341,28 +342,34 @@ static void scan_oldest(struct scan *s)
     }
 }
 
-/* Files that have been let go of. */
-static void scan_drop_old(struct scan *s)
+/* Lets go of the files that are not needed: older than the oldest needed, or with nothing but what
+ * comes after the LSN `end` and is therefore void, or nothing at all. */
+static void scan_drop(struct scan *s, uint64_t end)
 {
     struct journal *j = s->j;
-    size_t n = 0;
-    while (n < j->n_files && j->files[n].head.number < j->oldest) {
-        disk_close(j->files[n].file);
-        journal_spare(j, j->files[n++].head.number);
+    size_t n_files = 0;
+    size_t n_batches = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < j->n_files; i++) {
+        struct journal_file f = j->files[i];
+        bool newest = i + 1 == j->n_files;
+        bool needed = f.head.number >= j->oldest && (newest || f.head.first_lsn <= end);
+        for (; at < s->n_batches && s->batches[at].file == i; at++)
+            if (needed) {
+                s->batches[n_batches] = s->batches[at];
+                s->batches[n_batches++].file = n_files;
+            }
+        if (needed) {
+            j->files[n_files++] = f;
+        } else {
+            disk_close(f.file);
+            journal_spare(j, f.head.number);
+        }
     }
     s->window_file = NULL;
-    j->n_files -= n;
-    if (n != 0)
-        memmove(j->files, j->files + n, j->n_files * sizeof(*j->files));
-    size_t kept = 0;
-    for (size_t i = 0; i < s->n_batches; i++)
-        if (s->batches[i].file >= n) {
-            s->batches[kept] = s->batches[i];
-            s->batches[kept++].file -= n;
-        }
-    s->n_batches = kept;
-    s->n_files = j->n_files;
-    if (j->oldest == 0 && j->n_files != 0)
+    s->n_batches = n_batches;
+    s->n_files = j->n_files = n_files;
+    if (j->oldest == 0 && n_files != 0)
         j->oldest = j->files[0].head.number;
 }
 
@@ -396,7 +403,7 @@ static enum err walk_batch(struct walk *w, const struct scan_batch *b, uint64_t 
     uint64_t lsn = b->head.first_lsn;
     enum err e = OK;
     batch_read(&reader, &b->head, scan_read(s, f->file, b->offset, b->head.size));
-    for (enum batch_next next; e == OK && !w->over && lsn <= limit &&
+    for (enum batch_next next; e == OK && !w->over && lsn <= limit && w->next <= limit &&
                                (next = batch_next(&reader, &r, &offset)) != BATCH_END;) {
         uint64_t n = next == BATCH_DAMAGED ? reader.n_lost : 1;
         uint64_t end = lsn + n;
@@ -446,8 +453,8 @@ static enum err scan_write_again(struct walk *w)
     struct journal_place place;
     if (w->again->count == 0)
         return OK;
-    scan_raise(&j->oldest, w->oldest);
-    enum err e = journal_put(j, w->again, j->options.time_ns, &place);
+    uint64_t oldest = w->oldest > j->oldest ? w->oldest : j->oldest;
+    enum err e = journal_put(j, w->again, oldest, j->options.time_ns, &place);
     batch_reset(w->again);
     return e;
 }
@@ -469,13 +476,16 @@ static void again_damaged(struct walk *w, uint64_t lsn, uint64_t n, uint64_t fil
     w->over = true;
 }
 
-/* Room for a file that takes everything above the LSN. */
+/* Room for a file that takes everything above the LSN that is not void. */
 static uint64_t scan_bytes_above(const struct scan *s, uint64_t lsn)
 {
     uint64_t bytes = BLOCK_BYTES;
-    for (size_t i = 0; i < s->n_batches; i++)
-        if (s->batches[i].head.first_lsn + s->batches[i].head.count - 1 > lsn)
-            bytes += scan_padded(s->batches[i].head.size);
+    for (size_t i = 0; i < s->n_batches; i++) {
+        const struct scan_batch *b = &s->batches[i];
+        if (b->head.first_lsn + b->head.count - 1 > lsn &&
+            b->head.first_lsn <= scan_limit(s, b->file))
+            bytes += scan_padded(b->head.size);
+    }
     return bytes > s->j->options.file_bytes ? bytes : s->j->options.file_bytes;
 }
 
@@ -505,7 +515,7 @@ static enum err scan_settle(struct scan *s)
     if (e != OK)
         journal_unmake(j);
     else
-        e = journal_head_write(j);
+        e = journal_head_write(j, j->durable_lsn);
     if (e != OK) {
         j->durable_lsn = durable;
         j->oldest = oldest;
@@ -557,7 +567,7 @@ static enum err scan_run(struct scan *s, const struct journal_visitor *visitor)
     if (e != OK)
         return e;
     scan_oldest(s);
-    scan_drop_old(s);
+    scan_drop(s, UINT64_MAX);
     e = scan_settle(s);
     for (int i = 1; i < SETTLE_TRIES && e == ERR_IO; i++)
         e = scan_settle(s);
@@ -565,7 +575,8 @@ static enum err scan_run(struct scan *s, const struct journal_visitor *visitor)
         e = scan_batches_of(s, s->n_files, j->files[s->n_files].end);
     if (e != OK)
         return e;
-    scan_drop_old(s); /* now what was in doubt has let go of them for good */
+    /* What was in doubt has let go of files for good, or is void in those where it was. */
+    scan_drop(s, j->files[j->n_files - 1].head.prev_end);
     return scan_show(s, visitor);
 }
 

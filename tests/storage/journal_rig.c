@@ -118,19 +118,30 @@ static void rig_damaged(void *arg, uint64_t lsn, uint64_t n, uint64_t file)
     r->n_damaged += n;
 }
 
-/* The first that must be shown. */
-static uint64_t rig_needed(const struct rig *r)
+/* The first that must be shown, when files before `oldest` are not needed. */
+static uint64_t rig_needed(const struct rig *r, const uint64_t *files, uint64_t oldest)
 {
     uint64_t lsn = 1;
-    while (lsn <= r->confirmed && r->files[lsn] < r->let_go)
+    while (lsn <= r->confirmed && files[lsn] < oldest)
         lsn++;
     return lsn;
+}
+
+/* Files with something confirmed in them were let go of by a confirmed batch, or by one that has
+ * come back. */
+static void rig_check_oldest(const struct rig *r, const uint64_t *files)
+{
+    uint64_t oldest = journal_oldest(r->journal);
+    bool said = rig_needed(r, files, oldest) == rig_needed(r, files, r->let_go_true);
+    for (size_t k = 0; k < r->n_attempts; k++)
+        said |= r->last_shown > r->confirmed && r->attempts[k].possible &&
+                r->attempts[k].oldest == oldest;
+    ck_assert_msg(said, "file %llu is the oldest needed: who says so?", (unsigned long long)oldest);
 }
 
 enum err rig_open(struct rig *r)
 {
     struct journal_visitor visitor = {rig_shown, rig_damaged, r};
-    uint64_t needed = rig_needed(r);
     /* What is shown may move, and then the opening may fail. */
     static uint64_t files[RIG_RECORDS_MAX];
     memcpy(files, r->files, sizeof(files));
@@ -143,6 +154,8 @@ enum err rig_open(struct rig *r)
     uint64_t durable = journal_durable_lsn(r->journal);
     ck_assert_uint_ge(durable, r->confirmed);
     if (!r->expects_damage) {
+        uint64_t needed = rig_needed(r, files, journal_oldest(r->journal));
+        rig_check_oldest(r, files);
         ck_assert_uint_eq(r->last_shown, r->first_shown == 0 ? 0 : durable);
         if (needed <= r->confirmed)
             ck_assert_msg(r->first_shown != 0 && r->first_shown <= needed,
@@ -203,7 +216,8 @@ enum err rig_write(struct rig *r, size_t n, size_t body_max)
         a->ids[a->n] = r->last_id;
     }
     ck_assert_uint_ne(a->n, 0);
-    enum err e = journal_write(r->journal, &r->batch, 1, &place);
+    a->oldest = r->let_go;
+    enum err e = journal_write(r->journal, &r->batch, r->let_go, 1, &place);
     if (e != OK)
         return e;
     for (size_t i = 0; i < a->n; i++) {
@@ -219,5 +233,4 @@ enum err rig_write(struct rig *r, size_t n, size_t body_max)
 void rig_let_go(struct rig *r, uint64_t oldest)
 {
     r->let_go = oldest;
-    journal_let_go(r->journal, oldest);
 }

@@ -28,7 +28,8 @@ enum {
 struct rig_attempt {
     size_t n;
     uint64_t ids[RIG_BATCH_MAX];
-    bool possible; /* what has been shown so far is its beginning */
+    uint64_t oldest; /* as it says */
+    bool possible;   /* what has been shown so far is its beginning */
 };
 
 struct rig {
@@ -45,8 +46,8 @@ struct rig {
     uint64_t confirmed;                            /* the last LSN of which we were told */
     struct rig_attempt attempts[RIG_ATTEMPTS_MAX]; /* of which one may follow it */
     size_t n_attempts;
-    uint64_t let_go;      /* the largest that was said */
-    uint64_t let_go_true; /* and confirmed */
+    uint64_t let_go;      /* the oldest needed file, as the next batch will say */
+    uint64_t let_go_true; /* and as a confirmed one has said */
     /* Of the last opening. */
     uint64_t first_shown; /* 0 = nothing */
     uint64_t last_shown;

@@ -18,7 +18,7 @@ static struct file_head head_of(enum file_role role)
                           .epoch = 5,
                           .first_lsn = 7,
                           .prev_end = 6,
-                          .count = 8,
+                          .copied_to = 8,
                           .bytes = 9};
     memcpy(h.store_id, ID, sizeof(ID));
     return h;

@@ -62,7 +62,7 @@ START_TEST(opening_without_memory_says_so_and_loses_nothing)
     ck_assert_int_eq(open_it(&j, t.disk, &shown), OK);
     for (uint64_t lsn = 1; lsn <= RECORDS; lsn++) {
         fill(&b, lsn);
-        ck_assert_int_eq(journal_write(j, &b, 1, &place), OK);
+        ck_assert_int_eq(journal_write(j, &b, 1, 1, &place), OK);
     }
     unsigned n = 0;
     for (bool failed = true; failed; n++) {
@@ -99,13 +99,13 @@ START_TEST(writing_without_memory_says_so_and_may_be_tried_again)
             batch_init(&b);
             fill(&b, ++lsn);
             memory_fail_once(n);
-            enum err e = journal_write(j, &b, 1, &place);
+            enum err e = journal_write(j, &b, 1, 1, &place);
             bool failed = memory_failed;
             memory_heal();
             n_failed += failed;
             ck_assert_int_eq(e, failed ? ERR_NOMEM : OK);
             if (failed)
-                ck_assert_int_eq(journal_write(j, &b, 1, &place), OK);
+                ck_assert_int_eq(journal_write(j, &b, 1, 1, &place), OK);
             batch_fini(&b);
         }
         journal_close(j);

@@ -24,7 +24,7 @@ static struct rig *rig_of_five(uint64_t offsets[5])
             ck_assert_int_eq(batch_add(&r->batch, &rec, &body), OK);
             rig_body(body, r->last_id, 1500);
         }
-        ck_assert_int_eq(journal_write(r->journal, &r->batch, 1, &place), OK);
+        ck_assert_int_eq(journal_write(r->journal, &r->batch, 1, 1, &place), OK);
         offsets[i] = place.offset;
         for (int k = 0; k < 4; k++) {
             r->confirmed++;
@@ -123,7 +123,7 @@ START_TEST(forged_batch)
     ck_assert_int_eq(batch_add(&r->batch, &rec, &body), OK);
     memset(body, 0, rec.body.size);
     put_bytes(body + BLOCK_BYTES - BATCH_HEAD_SIZE - RECORD_HEAD_SIZE, bytes);
-    ck_assert_int_eq(journal_write(r->journal, &r->batch, 1, &place), OK);
+    ck_assert_int_eq(journal_write(r->journal, &r->batch, 1, 1, &place), OK);
     r->confirmed = 1;
     ck_assert_int_eq(rig_write(r, 1, 10), OK); /* now it is known to be durable */
     rig_end(r);
