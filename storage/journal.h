@@ -62,11 +62,11 @@ MUST_USE enum err journal_open(struct journal **out, const struct journal_option
 void journal_close(struct journal *j);
 
 /* Writes and syncs a batch that is no larger than journal_batch_max. Files with smaller numbers
- * than `oldest` are not needed any more once the batch counts; it never goes back. OK: it is
- * durable;
- * `*place` says the file, and where in it the batch begins. ERR_IO: it is void, and so is what it
- * says of `oldest`; whether it is there after the next start nobody knows. ERR_FULL, ERR_LIMIT,
- * ERR_NOMEM: nothing was written, and it may be tried again. */
+ * than `oldest` are not needed any more once the batch counts; it never goes back.
+ *
+ * OK: it is durable; `*place` says the file, and where in it the batch begins. ERR_IO: it is void,
+ * and so is what it says of `oldest`; whether it is there after the next start nobody knows.
+ * ERR_FULL, ERR_LIMIT, ERR_NOMEM: nothing was written, and it may be tried again. */
 MUST_USE enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest,
                                 uint64_t time_ns, struct journal_place *place);
 

@@ -37,8 +37,8 @@ struct scan {
     size_t batches_capacity;
     size_t n_files;  /* of the journal's that were there */
     enum err failed; /* in a callback */
-    /* The bytes that were read last, from one file. */
     bool unreadable; /* some block is, and was taken for zeros */
+    /* The bytes that were read last, from one file. */
     uint8_t *window;
     struct disk_file *window_file;
     uint64_t window_at;
