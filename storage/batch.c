@@ -41,15 +41,20 @@ static size_t batch_index_size(size_t count)
     return count * INDEX_ENTRY_SIZE + INDEX_END_SIZE;
 }
 
+size_t batch_padded(size_t size)
+{
+    return batch_align(size, BLOCK_BYTES);
+}
+
 size_t batch_bytes(const struct batch *b)
 {
-    return batch_align(b->records_end + batch_index_size(b->count), BLOCK_BYTES);
+    return batch_padded(b->records_end + batch_index_size(b->count));
 }
 
 size_t batch_bytes_with(const struct batch *b, const struct record *r)
 {
     size_t records = b->records_end + batch_align(record_size(r), RECORD_ALIGN);
-    return batch_align(records + batch_index_size(b->count + (size_t)1), BLOCK_BYTES);
+    return batch_padded(records + batch_index_size(b->count + (size_t)1));
 }
 
 enum err batch_add(struct batch *b, const struct record *r, uint8_t **body)
@@ -73,12 +78,13 @@ enum err batch_add(struct batch *b, const struct record *r, uint8_t **body)
 static enum err batch_complete(struct batch *b)
 {
     size_t size = batch_bytes(b);
-    uint8_t *p = buf_reserve(&b->bytes, size - b->records_end);
+    size_t there = b->count == 0 ? 0 : b->records_end; /* room for the head comes with a record */
+    uint8_t *p = buf_reserve(&b->bytes, size - there);
     if (p == NULL)
         return ERR_NOMEM;
-    uint8_t *index = p;
-    buf_commit(&b->bytes, size - b->records_end);
-    uint8_t *bytes = p - b->records_end;
+    buf_commit(&b->bytes, size - there);
+    uint8_t *bytes = p - there;
+    uint8_t *index = p = bytes + b->records_end;
     size_t at = BATCH_HEAD_SIZE;
     for (uint32_t i = 0; i < b->count; i++) {
         record_seal(bytes + at);
@@ -105,7 +111,6 @@ static void batch_head_put(uint8_t *at, const struct batch_head *h)
 
 enum err batch_seal(struct batch *b, struct batch_head *h, struct span *bytes)
 {
-    ASSERT(b->count != 0);
     if (!b->sealed && batch_complete(b) != OK)
         return ERR_NOMEM;
     h->count = b->count;
@@ -128,7 +133,7 @@ bool batch_head_read(struct span in, uint64_t nonce, uint32_t shard, struct batc
                  take_u32(&in, &h->size) && take_u64(&in, &h->durable_lsn) &&
                  take_u64(&in, &h->time_ns) && take_u64(&in, &h->oldest);
     return whole && checksum == checksum_crc32c(0, checked) && h->nonce == nonce &&
-           h->shard == shard && h->count != 0 && h->first_lsn != 0 && h->size <= BATCH_BYTES_MAX &&
+           h->shard == shard && h->first_lsn != 0 && h->size <= BATCH_BYTES_MAX &&
            h->size >= BATCH_HEAD_SIZE + h->count * (uint64_t)(RECORD_HEAD_SIZE + INDEX_ENTRY_SIZE) +
                           INDEX_END_SIZE;
 }

@@ -2,7 +2,8 @@
 /* storage/batch.h — records on their way to the journal and back: FORMAT.md, section 3.1.
  *
  * A batch fills with records and is then sealed, which gives it its head and the checksums of all.
- * It can be sealed anew with another head, as when the file it went to has failed.
+ * It may have none: what its head says can be reason enough. It can be sealed anew with another
+ * head, as when the file it went to has failed.
  *
  * Reading is done with bytes that may be anything: damage costs the records it hit.
  *
@@ -44,6 +45,9 @@ void batch_fini(struct batch *b);
 
 /* Forgets its records. */
 void batch_reset(struct batch *b);
+
+/* What `size` bytes of a batch take in a file. */
+size_t batch_padded(size_t size);
 
 /* What it takes in a file, were it sealed now: a multiple of BLOCK_BYTES. */
 size_t batch_bytes(const struct batch *b);

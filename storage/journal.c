@@ -62,6 +62,12 @@ static enum err journal_file_open(struct journal *j, uint64_t number, struct dis
     return disk_open(j->options.disk, path, DISK_NEW, out);
 }
 
+void journal_file_close(struct journal *j, struct disk_file *f)
+{
+    j->window.file = NULL;
+    disk_close(f);
+}
+
 static struct journal_file *journal_last(struct journal *j)
 {
     return &j->files[j->n_files - 1];
@@ -70,7 +76,7 @@ static struct journal_file *journal_last(struct journal *j)
 void journal_unmake(struct journal *j)
 {
     struct journal_file *f = &j->files[--j->n_files];
-    disk_close(f->file);
+    journal_file_close(j, f->file);
     journal_remove(j, f->head.number);
 }
 
@@ -91,6 +97,8 @@ enum err journal_make(struct journal *j, bool newer, uint64_t bytes)
     enum err e = journal_file_open(j, f->head.number, &f->file);
     if (e == OK)
         e = disk_reserve(f->file, bytes);
+    if (e == OK)
+        e = disk_size(f->file, &f->bytes);
     if (e != OK)
         journal_unmake(j);
     return e;
@@ -136,7 +144,7 @@ static void journal_recycle(struct journal *j)
     while (n + 1 < j->n_files && j->files[n].head.number < j->oldest) {
         struct journal_file *f = &j->files[n++];
         bool failed = f->file->failed;
-        disk_close(f->file);
+        journal_file_close(j, f->file);
         if (failed)
             journal_remove(j, f->head.number);
         else
@@ -236,6 +244,7 @@ void journal_close(struct journal *j)
         return;
     for (size_t i = 0; i < j->n_files; i++)
         disk_close(j->files[i].file);
+    journal_window_drop(j);
     free(j->files);
     free(j);
 }
@@ -255,4 +264,12 @@ uint64_t journal_oldest(const struct journal *j)
 uint64_t journal_newest(const struct journal *j)
 {
     return j->files[j->n_files - 1].head.number;
+}
+
+uint64_t journal_bytes(const struct journal *j)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < j->n_files; i++)
+        bytes += j->files[i].bytes;
+    return bytes;
 }

@@ -2,7 +2,7 @@
 /* storage/journal.h — the log of everything durable: FORMAT.md, sections 3, 5, 6 and 7.
  *
  * A journal takes batches and makes them durable, one after the other. What it holds is read back
- * once, when it is opened.
+ * when it is opened, and later file by file, but for the newest.
  *
  * Opening first settles what an unclean end has left in doubt: what counts but is not known to be
  * durable is written once more, into a new file, and synced. Then every record is shown in the
@@ -64,11 +64,29 @@ void journal_close(struct journal *j);
 /* Writes and syncs a batch that is no larger than journal_batch_max. Files with smaller numbers
  * than `oldest` are not needed any more once the batch counts; it never goes back.
  *
+ * A batch without records says of those before it that they are durable, so that damage to them is
+ * told from a torn end; and of the oldest file, by what was durable before. It is for when nothing
+ * has come for a while, and for a clean stop. Whatever the answer, what it says may stay.
+ *
  * OK: it is durable; `*place` says the file, and where in it the batch begins. ERR_IO: it is void,
  * and so is what it says of `oldest`; whether it is there after the next start nobody knows.
  * ERR_FULL, ERR_LIMIT, ERR_NOMEM: nothing was written, and it may be tried again. */
 MUST_USE enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest,
                                 uint64_t time_ns, struct journal_place *place);
+
+/* How far the reading of a file has come: its number, and zeros to begin with. */
+struct journal_cursor {
+    uint64_t file;
+    uint64_t offset;
+    uint64_t lsn;
+};
+
+/* Shows a piece of a file that is older than the newest: about one batch at most, of what counts,
+ * and what is lost of it. `*more`: there is another piece. On any error the cursor stays, and what
+ * this piece has shown is shown again.
+ * ERR_NOMEM; ERR_NOT_FOUND: no file of that number is needed; and what the visitor answers. */
+MUST_USE enum err journal_read_file(struct journal *j, struct journal_cursor *c,
+                                    const struct journal_visitor *visitor, bool *more);
 
 /* The next record gets the LSN after this one. */
 uint64_t journal_durable_lsn(const struct journal *j);
@@ -76,6 +94,9 @@ uint64_t journal_durable_lsn(const struct journal *j);
 /* The number of the oldest file that is needed, and of the one that is written to. */
 uint64_t journal_oldest(const struct journal *j);
 uint64_t journal_newest(const struct journal *j);
+
+/* The sizes of the files that are needed. */
+uint64_t journal_bytes(const struct journal *j);
 
 /* What a batch may take, padding included. */
 size_t journal_batch_max(const struct journal *j);

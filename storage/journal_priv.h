@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* storage/journal_priv.h — what writing (journal.c) and opening (journal_scan.c) share.
+/* storage/journal_priv.h — what writing (journal.c), opening (journal_scan.c) and
+ * reading (journal_read.c) share.
  *
  * Thread: see journal.h.
  */
@@ -13,7 +14,17 @@ enum { JOURNAL_SHARD = 0, JOURNAL_SPARES_MAX = 2 };
 struct journal_file {
     struct file_head head;
     struct disk_file *file;
-    uint64_t end; /* where the next batch goes, while it is the newest */
+    uint64_t end;   /* where the next batch goes, while it is the newest */
+    uint64_t bytes; /* its size */
+};
+
+/* The bytes that were read last. */
+struct journal_window {
+    uint8_t *bytes;               /* room for BATCH_BYTES_MAX, or NULL */
+    const struct disk_file *file; /* whose they are, or NULL */
+    uint64_t at;
+    size_t size;
+    bool unreadable; /* some block was, and was taken for zeros: set only */
 };
 
 struct journal {
@@ -28,6 +39,7 @@ struct journal {
     bool writing; /* the newest file can be written to */
     uint64_t durable_lsn;
     uint64_t oldest;
+    struct journal_window window;
 };
 
 /* "journal/N" */
@@ -35,6 +47,9 @@ void journal_path(char path[DISK_PATH_MAX], uint64_t number);
 
 /* Room for one more file. ERR_NOMEM. */
 MUST_USE enum err journal_files_reserve(struct journal *j);
+
+/* Another file may come to lie where this one was. */
+void journal_file_close(struct journal *j, struct disk_file *f);
 
 /* The file of that number is not needed: it is kept to be used again, or removed. */
 void journal_spare(struct journal *j, uint64_t number);
@@ -56,6 +71,42 @@ MUST_USE enum err journal_put(struct journal *j, struct batch *b, uint64_t oldes
 
 /* The file that was made last is not needed: it goes. */
 void journal_unmake(struct journal *j);
+
+/* LSNs above it are void in the file `i`, as the first `n_files` say. */
+uint64_t journal_limit(const struct journal *j, size_t i, size_t n_files);
+
+/* Room to read in, and its end. ERR_NOMEM. */
+MUST_USE enum err journal_window_take(struct journal *j);
+void journal_window_drop(struct journal *j);
+
+/* `size` bytes of the file, at most BATCH_BYTES_MAX; fewer where it ends. Valid until the next
+ * call.
+ */
+struct span journal_read(struct journal *j, struct disk_file *f, uint64_t at, size_t size);
+bool journal_is_zeros(struct span s);
+
+/* Is there a batch of the file at `offset`? `*step` is the way to where the next may be. */
+bool journal_batch_at(struct journal *j, const struct journal_file *f, uint64_t offset,
+                      struct batch_head *h, uint64_t *step);
+
+/* A walk shows the records from `next` on, in order, and what is missing between them. */
+struct journal_walk {
+    const struct journal_visitor *visitor;
+    uint64_t next;
+    uint64_t limit; /* LSNs above it are void in the file at hand */
+    bool over;      /* nothing more is to be shown */
+};
+
+/* Shows what is in a batch. What the visitor answers. */
+MUST_USE enum err journal_walk_batch(struct journal *j, struct journal_walk *w,
+                                     const struct journal_file *f, uint64_t offset,
+                                     const struct batch_head *h);
+
+/* What is missing up to the limit is lost. */
+void journal_walk_end(struct journal_walk *w, uint64_t file);
+
+/* Shows damage to the log, too. `v` is borrowed. */
+struct journal_visitor journal_shown(const struct journal_visitor *v);
 
 /* Fills `j` with the files that are there, settles what is in doubt, and shows every record. */
 MUST_USE enum err journal_scan(struct journal *j, const struct journal_visitor *visitor);

@@ -12,9 +12,6 @@
 #include "storage/journal_priv.h"
 
 enum {
-    WINDOW_BYTES = BATCH_BYTES_MAX,
-    WINDOW_BYTES_LEAST = 256 * 1024,
-    READ_TRIES = 3,
     NAMES_MIN = 16,
     BATCHES_MIN = 256,
     DECIMALS_MAX = 18,
@@ -37,12 +34,6 @@ struct scan {
     size_t batches_capacity;
     size_t n_files;  /* of the journal's that were there */
     enum err failed; /* in a callback */
-    bool unreadable; /* some block is, and was taken for zeros */
-    /* The bytes that were read last, from one file. */
-    uint8_t *window;
-    struct disk_file *window_file;
-    uint64_t window_at;
-    size_t window_size;
 };
 
 /* Room for one more entry; NULL when memory is out. */
@@ -61,59 +52,6 @@ static void scan_raise(uint64_t *most, uint64_t to)
 {
     if (to > *most)
         *most = to;
-}
-
-/* ---- Reading ---- */
-
-/* A block, tried more than once. */
-static enum err scan_read_block(struct disk_file *f, uint64_t at, uint8_t *to, size_t size,
-                                size_t *got)
-{
-    enum err e = ERR_IO;
-    for (int i = 0; i < READ_TRIES && e != OK; i++)
-        e = disk_read(f, at, to, size, got);
-    return e;
-}
-
-/* A large read has failed: what can be read of it, block by block, and zeros for the rest. */
-static size_t scan_read_blocks(struct scan *s, struct disk_file *f, uint64_t at, size_t size)
-{
-    uint8_t *to = s->window;
-    size_t done = 0;
-    while (done < size) {
-        size_t part = size - done < BLOCK_BYTES ? size - done : BLOCK_BYTES;
-        size_t got = part;
-        if (scan_read_block(f, at + done, to + done, part, &got) != OK) {
-            memset(to + done, 0, part);
-            got = part;
-            s->unreadable = true;
-            unsigned long long offset = at + done;
-            log_event(LOG_JOURNAL_DAMAGED, "file=%s offset=%llu what=\"cannot be read\"", f->path,
-                      offset);
-        }
-        done += got;
-        if (got < part)
-            break;
-    }
-    return done;
-}
-
-/* `size` bytes of the file, at most WINDOW_BYTES; fewer where it ends. Valid until the next call.
- */
-static struct span scan_read(struct scan *s, struct disk_file *f, uint64_t at, size_t size)
-{
-    bool inside = s->window_file == f && at >= s->window_at &&
-                  at + size <= s->window_at + s->window_size;
-    if (!inside) {
-        size_t most = size > WINDOW_BYTES_LEAST ? size : WINDOW_BYTES_LEAST;
-        s->window_file = f;
-        s->window_at = at;
-        if (disk_read(f, at, s->window, most, &s->window_size) != OK)
-            s->window_size = scan_read_blocks(s, f, at, most);
-    }
-    size_t from = (size_t)(at - s->window_at);
-    size_t left = s->window_size - from;
-    return span_of(s->window + from, size < left ? size : left);
 }
 
 /* ---- Files ---- */
@@ -141,23 +79,15 @@ static int scan_by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static bool scan_is_zeros(struct span s)
-{
-    for (size_t i = 0; i < s.size; i++)
-        if (s.at[i] != 0)
-            return false;
-    return true;
-}
-
 /* Both copies of the head are damaged: what the first batch says of it, if there is one. Zeros are
  * no damage: a file gets its head last. */
 static enum file_state scan_head_by_batch(struct scan *s, struct disk_file *file, uint64_t number,
                                           struct file_head *h)
 {
-    struct span in = scan_read(s, file, 0, BLOCK_BYTES);
-    if (scan_is_zeros(in))
+    struct span in = journal_read(s->j, file, 0, BLOCK_BYTES);
+    if (journal_is_zeros(in))
         return FILE_INVALID;
-    in = scan_read(s, file, BLOCK_BYTES, BATCH_HEAD_SIZE);
+    in = journal_read(s->j, file, BLOCK_BYTES, BATCH_HEAD_SIZE);
     struct span rest = in;
     struct span magic;
     struct batch_head b;
@@ -184,7 +114,8 @@ static enum file_state scan_head(struct scan *s, struct disk_file *file, uint64_
 {
     enum file_state state = FILE_INVALID;
     for (size_t i = 0; i < FILE_HEAD_COPIES && state != FILE_OURS; i++) {
-        struct span copy = scan_read(s, file, i * (BLOCK_BYTES / FILE_HEAD_COPIES), FILE_HEAD_SIZE);
+        struct span copy = journal_read(s->j, file, i * (BLOCK_BYTES / FILE_HEAD_COPIES),
+                                        FILE_HEAD_SIZE);
         enum file_state found = file_head_read(copy, ROLE_JOURNAL, s->j->options.store_id, h);
         if (found == FILE_OURS) {
             scan_raise(&s->j->last_number, h->number);
@@ -202,16 +133,15 @@ static enum err scan_sort_file(struct scan *s, uint64_t number, struct disk_file
 {
     struct journal *j = s->j;
     struct journal_file f = {.file = file};
-    s->unreadable = false;
+    s->j->window.unreadable = false;
     enum file_state state = scan_head(s, file, number, &f.head);
     enum err e = OK;
     if (state == FILE_OURS)
         e = journal_files_reserve(j);
     else if (state == FILE_FUTURE)
         e = ERR_FUTURE;
-    else if (s->unreadable)
-        e = ERR_IO;        /* what cannot be read must not be taken for a spare */
-    s->window_file = NULL; /* another file may come to lie where this one was */
+    else if (s->j->window.unreadable)
+        e = ERR_IO; /* what cannot be read must not be taken for a spare */
     if (state == FILE_OURS && e == OK) {
         j->files[j->n_files++] = f;
         return OK;
@@ -219,7 +149,7 @@ static enum err scan_sort_file(struct scan *s, uint64_t number, struct disk_file
     if (state == FILE_FUTURE || state == FILE_FOREIGN)
         log_event(LOG_JOURNAL_FAULT, "file=%s what=\"%s\"", file->path,
                   state == FILE_FUTURE ? err_text(ERR_FUTURE) : "of another store: left alone");
-    disk_close(file);
+    journal_file_close(j, file);
     if (e == OK && (state == FILE_INVALID || state == FILE_OTHER))
         journal_spare(j, number);
     return e;
@@ -259,38 +189,14 @@ static enum err scan_add_batch(struct scan *s, const struct scan_batch *b)
     return OK;
 }
 
-static uint64_t scan_padded(uint64_t size)
-{
-    return (size + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
-}
-
-/* From a block of zeros on, before what is behind it has been read: to a file system reserved space
- * is data once it has been read. */
-static uint64_t scan_step_to_data(struct disk_file *f, uint64_t offset)
-{
-    uint64_t data;
-    uint64_t next = offset + BLOCK_BYTES;
-    if (disk_next_data(f, next, &data) == OK && data > next)
-        next = data / BLOCK_BYTES * BLOCK_BYTES;
-    return next - offset;
-}
-
 /* Those that begin before `end`. */
 static enum err scan_batches_of(struct scan *s, size_t file, uint64_t end)
 {
-    const struct journal_file *f = &s->j->files[file];
     struct scan_batch b = {.file = file, .offset = BLOCK_BYTES};
-    for (uint64_t step; b.offset < end; b.offset += step) {
-        struct span head = scan_read(s, f->file, b.offset, BATCH_HEAD_SIZE);
-        step = BLOCK_BYTES;
-        if (batch_head_read(head, f->head.nonce, JOURNAL_SHARD, &b.head)) {
-            step = scan_padded(b.head.size);
-            if (scan_add_batch(s, &b) != OK)
-                return ERR_NOMEM;
-        } else if (scan_is_zeros(head) && s->window_at + s->window_size <= b.offset + BLOCK_BYTES) {
-            step = scan_step_to_data(f->file, b.offset);
-        }
-    }
+    for (uint64_t step; b.offset < end; b.offset += step)
+        if (journal_batch_at(s->j, &s->j->files[file], b.offset, &b.head, &step) &&
+            scan_add_batch(s, &b) != OK)
+            return ERR_NOMEM;
     return OK;
 }
 
@@ -299,11 +205,10 @@ static enum err scan_heads(struct scan *s)
     struct journal *j = s->j;
     for (size_t i = 0; i < j->n_files; i++) {
         const struct file_head *h = &j->files[i].head;
-        uint64_t size;
-        enum err e = disk_size(j->files[i].file, &size);
-        s->unreadable = false; /* in older files that is damage like any other */
+        enum err e = disk_size(j->files[i].file, &j->files[i].bytes);
+        s->j->window.unreadable = false; /* in older files that is damage like any other */
         if (e == OK)
-            e = scan_batches_of(s, i, size);
+            e = scan_batches_of(s, i, j->files[i].bytes);
         if (e != OK)
             return e;
         scan_raise(&j->durable_lsn, h->prev_end);
@@ -314,30 +219,26 @@ static enum err scan_heads(struct scan *s)
     for (size_t i = 0; i < s->n_batches; i++)
         scan_raise(&j->durable_lsn, s->batches[i].head.durable_lsn);
     s->n_files = j->n_files;
-    return s->unreadable ? ERR_IO : OK;
+    return s->j->window.unreadable ? ERR_IO : OK;
 }
 
 /* ---- Walking through what counts ---- */
 
-/* LSNs above it are void in this file. */
 static uint64_t scan_limit(const struct scan *s, size_t file)
 {
-    uint64_t limit = UINT64_MAX;
-    for (size_t i = file + 1; i < s->n_files; i++)
-        if (s->j->files[i].head.prev_end < limit)
-            limit = s->j->files[i].head.prev_end;
-    return limit;
+    return journal_limit(s->j, file, s->n_files);
 }
 
 /* The oldest needed file, by batches that are known to be durable. What one in doubt says of it is
- * true only once that is settled: files it lets go of may not be used before. */
+ * true only once that is settled: files it lets go of may not be used before. Of one without
+ * records nothing tells whether it is durable. */
 static void scan_oldest(struct scan *s)
 {
     struct journal *j = s->j;
     for (size_t i = 0; i < s->n_batches; i++) {
         const struct scan_batch *b = &s->batches[i];
         uint64_t last = b->head.first_lsn + b->head.count - 1;
-        if (last <= j->durable_lsn && last <= scan_limit(s, b->file))
+        if (b->head.count != 0 && last <= j->durable_lsn && last <= scan_limit(s, b->file))
             scan_raise(&j->oldest, b->head.oldest);
     }
 }
@@ -362,129 +263,107 @@ static void scan_drop(struct scan *s, uint64_t end)
         if (needed) {
             j->files[n_files++] = f;
         } else {
-            disk_close(f.file);
+            journal_file_close(j, f.file);
             journal_spare(j, f.head.number);
         }
     }
-    s->window_file = NULL;
     s->n_batches = n_batches;
     s->n_files = j->n_files = n_files;
     if (j->oldest == 0 && n_files != 0)
         j->oldest = j->files[0].head.number;
 }
 
-/* A walk shows the records from `next` on, in order, and what is missing between them. */
-struct walk {
-    struct scan *scan;
-    uint64_t next;
-    bool over; /* nothing more is to be shown */
-    enum err (*record)(struct walk *w, uint64_t lsn, struct journal_place place,
-                       const struct record *r);
-    enum err (*batch_end)(struct walk *w); /* NULL = nothing to do */
-    void (*damaged)(struct walk *w, uint64_t lsn, uint64_t n, uint64_t file);
-    const struct journal_visitor *visitor;
-    uint64_t oldest;     /* needed file, as the batch at hand says */
-    struct batch *again; /* its records that are written once more */
-};
-
-static void walk_damaged(struct walk *w, uint64_t n, uint64_t file)
+static enum err scan_walk(struct scan *s, struct journal_walk *w,
+                          enum err (*batch_end)(struct scan *s, struct journal_walk *w,
+                                                const struct batch_head *h))
 {
-    w->damaged(w, w->next, n, file);
-    w->next += n;
-}
-
-static enum err walk_batch(struct walk *w, const struct scan_batch *b, uint64_t limit)
-{
-    struct scan *s = w->scan;
-    const struct journal_file *f = &s->j->files[b->file];
-    struct batch_reader reader;
-    struct record r;
-    size_t offset;
-    uint64_t lsn = b->head.first_lsn;
-    enum err e = OK;
-    batch_read(&reader, &b->head, scan_read(s, f->file, b->offset, b->head.size));
-    for (enum batch_next next; e == OK && !w->over && lsn <= limit && w->next <= limit &&
-                               (next = batch_next(&reader, &r, &offset)) != BATCH_END;) {
-        uint64_t n = next == BATCH_DAMAGED ? reader.n_lost : 1;
-        uint64_t end = lsn + n;
-        if (end > w->next && next == BATCH_DAMAGED) {
-            walk_damaged(w, (end <= limit ? end : limit + 1) - w->next, f->head.number);
-        } else if (end > w->next) {
-            struct journal_place place = {f->head.number, b->offset + offset};
-            w->next = end;
-            e = w->record(w, lsn, place, &r);
-        }
-        lsn = end;
-    }
-    return e;
-}
-
-static enum err walk_run(struct walk *w)
-{
-    struct scan *s = w->scan;
-    size_t file = SIZE_MAX;
-    uint64_t limit = 0;
     enum err e = OK;
     for (size_t i = 0; i < s->n_batches && e == OK && !w->over; i++) {
         const struct scan_batch *b = &s->batches[i];
-        if (b->file != file) {
-            file = b->file;
-            limit = scan_limit(s, file);
-        }
-        if (b->head.first_lsn > limit || b->head.first_lsn + b->head.count <= w->next)
-            continue;
-        if (b->head.first_lsn > w->next)
-            walk_damaged(w, b->head.first_lsn - w->next, s->j->files[file].head.number);
-        w->oldest = b->head.oldest;
-        if (!w->over)
-            e = walk_batch(w, b, limit);
-        if (e == OK && w->batch_end != NULL)
-            e = w->batch_end(w);
+        w->limit = scan_limit(s, b->file);
+        e = journal_walk_batch(s->j, w, &s->j->files[b->file], b->offset, &b->head);
+        if (e == OK && batch_end != NULL)
+            e = batch_end(s, w, &b->head);
     }
     return e;
 }
 
 /* ---- What is in doubt ---- */
 
-/* Writes the records at hand into the newest file. */
-static enum err scan_write_again(struct walk *w)
+/* What is in doubt, on its way into the newest file. */
+struct again {
+    struct journal_walk walk;
+    struct batch batch;
+};
+
+static enum err again_put(struct scan *s, struct batch *b, uint64_t oldest)
 {
-    struct journal *j = w->scan->j;
+    struct journal *j = s->j;
     struct journal_place place;
-    if (w->again->count == 0)
-        return OK;
-    uint64_t oldest = w->oldest > j->oldest ? w->oldest : j->oldest;
-    enum err e = journal_put(j, w->again, oldest, j->options.time_ns, &place);
-    batch_reset(w->again);
+    enum err e = journal_put(j, b, oldest > j->oldest ? oldest : j->oldest, j->options.time_ns,
+                             &place);
+    batch_reset(b);
     return e;
 }
 
-static enum err again_record(struct walk *w, uint64_t lsn, struct journal_place place,
+static enum err again_batch_end(struct scan *s, struct journal_walk *w, const struct batch_head *h)
+{
+    struct again *a = w->visitor->arg;
+    return a->batch.count == 0 ? OK : again_put(s, &a->batch, h->oldest);
+}
+
+static enum err again_record(void *arg, uint64_t lsn, struct journal_place place,
                              const struct record *r)
 {
+    struct again *a = arg;
+    uint8_t *body;
     (void)lsn;
     (void)place;
-    uint8_t *body;
-    return batch_add(w->again, r, &body);
+    return batch_add(&a->batch, r, &body);
 }
 
 /* The tail begins here. */
-static void again_damaged(struct walk *w, uint64_t lsn, uint64_t n, uint64_t file)
+static void again_damaged(void *arg, uint64_t lsn, uint64_t n, uint64_t file)
 {
+    struct again *a = arg;
     log_event(LOG_JOURNAL_TAIL, "file=%llu lsn=%llu records=%llu", (unsigned long long)file,
               (unsigned long long)lsn, (unsigned long long)n);
-    w->over = true;
+    a->walk.over = true;
+}
+
+/* What batches without records say of the oldest needed file is true whether they are durable or
+ * not, since what lets go of a file was durable before them; it is said again. */
+static enum err again_oldest(struct scan *s, struct batch *b)
+{
+    uint64_t oldest = 0;
+    for (size_t i = 0; i < s->n_batches; i++)
+        if (s->batches[i].head.count == 0)
+            scan_raise(&oldest, s->batches[i].head.oldest);
+    return oldest > s->j->oldest ? again_put(s, b, oldest) : OK;
+}
+
+static enum err again_run(struct scan *s)
+{
+    struct again a = {{.next = s->j->durable_lsn + 1}, {.count = 0}};
+    struct journal_visitor visitor = {again_record, again_damaged, &a};
+    a.walk.visitor = &visitor;
+    batch_init(&a.batch);
+    enum err e = scan_walk(s, &a.walk, again_batch_end);
+    if (e == OK)
+        e = again_oldest(s, &a.batch);
+    batch_fini(&a.batch);
+    return e == OK && s->j->window.unreadable ? ERR_IO : e;
 }
 
 /* Room for a file that takes everything above the LSN that is not void. */
 static uint64_t scan_bytes_above(const struct scan *s, uint64_t lsn)
 {
-    uint64_t bytes = BLOCK_BYTES;
+    uint64_t bytes = 2 * BLOCK_BYTES; /* its first one, and a batch without records */
     for (size_t i = 0; i < s->n_batches; i++) {
         const struct scan_batch *b = &s->batches[i];
         if (b->head.first_lsn + b->head.count - 1 > lsn &&
             b->head.first_lsn <= scan_limit(s, b->file))
-            bytes += scan_padded(b->head.size);
+            bytes += batch_padded(b->head.size);
     }
     return bytes > s->j->options.file_bytes ? bytes : s->j->options.file_bytes;
 }
@@ -494,24 +373,13 @@ static uint64_t scan_bytes_above(const struct scan *s, uint64_t lsn)
 static enum err scan_settle(struct scan *s)
 {
     struct journal *j = s->j;
-    struct batch again;
-    struct walk w = {.scan = s,
-                     .next = j->durable_lsn + 1,
-                     .record = again_record,
-                     .batch_end = scan_write_again,
-                     .damaged = again_damaged,
-                     .again = &again};
     uint64_t durable = j->durable_lsn;
     uint64_t oldest = j->oldest;
-    s->unreadable = false;
+    s->j->window.unreadable = false;
     enum err e = journal_make(j, true, scan_bytes_above(s, durable));
     if (e != OK)
         return e;
-    batch_init(&again);
-    e = walk_run(&w); /* through the old files, where nothing is void by the new one */
-    batch_fini(&again);
-    if (e == OK && s->unreadable)
-        e = ERR_IO;
+    e = again_run(s); /* through the old files, where nothing is void by the new one */
     if (e != OK)
         journal_unmake(j);
     else
@@ -525,30 +393,15 @@ static enum err scan_settle(struct scan *s)
 
 /* ---- Showing ---- */
 
-static enum err show_record(struct walk *w, uint64_t lsn, struct journal_place place,
-                            const struct record *r)
-{
-    return w->visitor->record(w->visitor->arg, lsn, place, r);
-}
-
-static void show_damaged(struct walk *w, uint64_t lsn, uint64_t n, uint64_t file)
-{
-    log_event(LOG_JOURNAL_DAMAGED, "file=%llu lsn=%llu records=%llu what=lost",
-              (unsigned long long)file, (unsigned long long)lsn, (unsigned long long)n);
-    w->visitor->damaged(w->visitor->arg, lsn, n, file);
-}
-
 static enum err scan_show(struct scan *s, const struct journal_visitor *visitor)
 {
     struct journal *j = s->j;
-    struct walk w = {.scan = s,
-                     .next = j->files[0].head.first_lsn,
-                     .record = show_record,
-                     .damaged = show_damaged,
-                     .visitor = visitor};
-    enum err e = walk_run(&w);
-    if (e == OK && w.next <= j->durable_lsn)
-        walk_damaged(&w, j->durable_lsn + 1 - w.next, journal_newest(j));
+    struct journal_visitor shown = journal_shown(visitor);
+    struct journal_walk w = {.visitor = &shown, .next = j->files[0].head.first_lsn};
+    enum err e = scan_walk(s, &w, NULL);
+    w.limit = j->durable_lsn;
+    if (e == OK)
+        journal_walk_end(&w, journal_newest(j));
     return e;
 }
 
@@ -582,9 +435,11 @@ static enum err scan_run(struct scan *s, const struct journal_visitor *visitor)
 
 enum err journal_scan(struct journal *j, const struct journal_visitor *visitor)
 {
-    struct scan s = {.j = j, .window = malloc(WINDOW_BYTES)};
-    enum err e = s.window == NULL ? ERR_NOMEM : scan_run(&s, visitor);
-    free(s.window);
+    struct scan s = {.j = j};
+    enum err e = journal_window_take(j);
+    if (e == OK)
+        e = scan_run(&s, visitor);
+    journal_window_drop(j);
     free(s.numbers);
     free(s.batches);
     return e;

@@ -53,6 +53,10 @@ struct rig {
     uint64_t last_shown;
     uint64_t n_damaged;
     bool expects_damage;
+    /* Of the last reading back. */
+    uint64_t file_read;
+    uint64_t last_read;
+    uint64_t n_read;
 };
 
 struct rig *rig_new(uint64_t seed);
@@ -68,7 +72,11 @@ void rig_power(struct rig *r);
 /* Ends, and opens until that succeeds; the power may go in the middle `n_cuts` times. */
 void rig_recover(struct rig *r, unsigned n_cuts);
 
-/* A batch of `n` records whose bodies have up to `body_max` bytes. */
+/* Reads every file but the newest while the journal is open: what is in them by the model is shown,
+ * and nothing else. */
+void rig_read_back(struct rig *r);
+
+/* A batch of `n` records, which may be none, whose bodies have up to `body_max` bytes. */
 enum err rig_write(struct rig *r, size_t n, size_t body_max);
 
 /* What the body of a record is made of. */

@@ -96,6 +96,29 @@ START_TEST(a_batch_is_read_as_it_was_sealed)
 }
 END_TEST
 
+START_TEST(a_batch_may_have_no_records)
+{
+    struct batch b;
+    struct batch_head h;
+    struct batch_head got;
+    batch_init(&b);
+    for (int again = 0; again < 2; again++) {
+        ck_assert_uint_eq(batch_bytes(&b), BLOCK_BYTES);
+        struct span bytes = sealed(&b, &h);
+        ck_assert_uint_eq(bytes.size, BLOCK_BYTES);
+        ck_assert(batch_head_read(bytes, NONCE, SHARD, &got));
+        ck_assert_uint_eq(got.count, 0);
+        ck_assert_uint_eq(read_some(&got, bytes), 0);
+        batch_reset(&b);
+        batch_fill(&b, 3); /* and have some later */
+        bytes = sealed(&b, &h);
+        ck_assert_uint_eq(read_some(&h, bytes), 3);
+        batch_reset(&b);
+    }
+    batch_fini(&b);
+}
+END_TEST
+
 START_TEST(it_can_be_sealed_anew)
 {
     struct batch b;
@@ -250,7 +273,7 @@ START_TEST(the_largest_batch_is_as_large_as_allowed)
 }
 END_TEST
 
-SUITE("batch", a_batch_is_read_as_it_was_sealed, it_can_be_sealed_anew,
+SUITE("batch", a_batch_is_read_as_it_was_sealed, a_batch_may_have_no_records, it_can_be_sealed_anew,
       a_batch_of_another_file_or_shard_is_none, a_flipped_bit_costs_at_most_its_record,
       a_cut_costs_what_it_cut_off, a_record_and_the_index_damaged_cost_the_rest,
       what_an_index_says_is_not_trusted, the_largest_batch_is_as_large_as_allowed)

@@ -174,6 +174,50 @@ START_TEST(let_go_unsynced)
 }
 END_TEST
 
+/* What lets go of them may be a batch without records. */
+static void let_go_without_records(struct rig *r)
+{
+    enum err e = rig_open(r);
+    for (int i = 0; i < 24 && e == OK; i++) {
+        bool empty = i % 6 == 5;
+        if (empty)
+            rig_let_go(r, journal_newest(r->journal));
+        e = rig_write(r, empty ? 0 : 4, 9000);
+    }
+}
+
+START_TEST(let_go_by_an_empty_batch)
+{
+    sweep(let_go_without_records, 1);
+}
+END_TEST
+
+/* An empty batch is in doubt when the process ends, and is lost when the power goes in the start
+ * that sees it: until that start has made it durable, the files that it lets go of must stay. */
+START_TEST(let_go_in_doubt)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        bool cut = true;
+        for (uint64_t n = 1; cut; n++) {
+            struct rig *r = rig_new(seed * 1000 + n);
+            ck_assert_int_eq(rig_open(r), OK);
+            while (journal_newest(r->journal) < 4)
+                ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+            rig_let_go(r, 4);
+            for (uint64_t i = 2; i <= 3; i++) /* the sync, and the opening of the next file */
+                false_disk_fail_at(r->fd, false_disk_count(r->fd) + i, ERR_IO);
+            ck_assert_int_eq(rig_write(r, 0, 0), ERR_IO);
+            rig_end(r);
+            false_disk_cut_at(r->fd, false_disk_count(r->fd) + n);
+            (void)rig_open(r);
+            cut = false_disk_is_cut(r->fd);
+            rig_recover(r, 0);
+            rig_free(r);
+        }
+    }
+}
+END_TEST
+
 START_TEST(rename_unsynced)
 {
     sweep(let_go, 1);
@@ -300,7 +344,7 @@ END_TEST
 
 SUITE("journal", what_is_written_is_there_after_the_next_start, files_are_recycled,
       first_block_torn, batch_torn, batch_whole_but_unsynced, crash_while_starting,
-      crash_while_starting_twice, next_file_torn, let_go_unsynced, rename_unsynced,
-      written_again_then_cut, failed_sync_then_start, failed_twice,
-      whatever_fails_nothing_confirmed_is_lost, a_full_disk_loses_nothing,
+      crash_while_starting_twice, next_file_torn, let_go_unsynced, let_go_by_an_empty_batch,
+      let_go_in_doubt, rename_unsynced, written_again_then_cut, failed_sync_then_start,
+      failed_twice, whatever_fails_nothing_confirmed_is_lost, a_full_disk_loses_nothing,
       a_full_disk_still_takes_what_fits)

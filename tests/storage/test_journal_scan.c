@@ -86,6 +86,40 @@ START_TEST(damaged_header)
 }
 END_TEST
 
+/* Of the last batch of all none says that it is durable; one without records does. */
+static uint64_t lost_at_the_end(bool empty_behind, uint64_t offset)
+{
+    struct rig *r = rig_new(7);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_int_eq(rig_write(r, 4, 0), OK);
+    ck_assert_int_eq(rig_write(r, 4, 0), OK);
+    if (empty_behind)
+        ck_assert_int_eq(rig_write(r, 0, 0), OK);
+    ck_assert_uint_eq(r->confirmed, 8);
+    rig_power(r);
+    false_disk_flip(r->fd, JOURNAL_FOLDER "/1", (uint64_t)2 * BLOCK_BYTES + offset, 4);
+    if (!empty_behind) { /* it is as if nobody had answered for it */
+        r->confirmed = 4;
+        r->n_attempts = 1;
+        r->attempts[0] = (struct rig_attempt){.n = 4, .ids = {5, 6, 7, 8}};
+    }
+    r->expects_damage = true;
+    ck_assert_int_eq(rig_open(r), OK);
+    uint64_t n = r->n_damaged;
+    ck_assert_uint_eq(r->confirmed, empty_behind ? 8 : 5);
+    rig_free(r);
+    return n;
+}
+
+START_TEST(damage_before_an_empty_batch)
+{
+    const uint64_t second = BATCH_HEAD_SIZE + RECORD_HEAD_SIZE;
+    ck_assert_uint_eq(lost_at_the_end(true, second + 9), 1);
+    ck_assert_uint_eq(lost_at_the_end(true, 9), 4);
+    ck_assert_uint_eq(lost_at_the_end(false, second + 9), 0);
+}
+END_TEST
+
 START_TEST(head_damaged)
 {
     /* One copy, and both. */
@@ -208,5 +242,5 @@ START_TEST(names_that_are_no_numbers_are_left_alone)
 END_TEST
 
 SUITE("journal_scan", damage_in_the_middle, damaged_length, damaged_index, damaged_header,
-      head_damaged, forged_batch, foreign_file, future_format,
+      damage_before_an_empty_batch, head_damaged, forged_batch, foreign_file, future_format,
       names_that_are_no_numbers_are_left_alone)

@@ -31,7 +31,9 @@ static void live(struct rig *r)
             let_go_of_some(r);
         if (r->n_attempts == RIG_ATTEMPTS_MAX || r->confirmed + 2 * RIG_BATCH_MAX > RIG_RECORDS_MAX)
             return;
-        (void)rig_write(r, 1 + rng_below(&r->chance, 6), body);
+        (void)rig_write(r, rng_below(&r->chance, 7), body);
+        if (rng_below(&r->chance, 16) == 0)
+            rig_read_back(r);
     }
 }
 
