@@ -17,11 +17,14 @@ struct env {
     uint64_t (*now_ns)(struct env *env);
     /* Bytes nobody can guess; in a simulation, bytes that the seed fixes. */
     void (*secret)(struct env *env, void *at, size_t size);
+    /* Nanoseconds since 1970, which may jump. Only what keeps things on a disk asks for it. */
+    uint64_t (*wall_ns)(struct env *env);
     void *self;
 };
 
 uint64_t env_now_ns(struct env *env);
 void env_secret(struct env *env, void *at, size_t size);
+uint64_t env_wall_ns(struct env *env);
 
 /* The operating system's clock and generator. Aborts when the system has no randomness to give. */
 struct env env_real(void);

@@ -20,8 +20,11 @@ void fifo_fini(struct fifo *f)
     fifo_init(f, f->size);
 }
 
-static struct fifo_chunk *fifo_grow(struct fifo *f)
+/* The chunk that the next element goes to, NULL when memory is out. */
+static struct fifo_chunk *fifo_room(struct fifo *f)
 {
+    if (f->back != NULL && f->back->end != f->back->capacity)
+        return f->back;
     uint32_t capacity = f->back == NULL ? FIFO_CHUNK_MIN : f->back->capacity * FIFO_CHUNK_GROWTH;
     if (capacity > FIFO_CHUNK_MAX)
         capacity = FIFO_CHUNK_MAX;
@@ -37,14 +40,16 @@ static struct fifo_chunk *fifo_grow(struct fifo *f)
     return c;
 }
 
+enum err fifo_reserve(struct fifo *f)
+{
+    return fifo_room(f) == NULL ? ERR_NOMEM : OK;
+}
+
 void *fifo_push(struct fifo *f)
 {
-    struct fifo_chunk *c = f->back;
-    if (c == NULL || c->end == c->capacity) {
-        c = fifo_grow(f);
-        if (c == NULL)
-            return NULL;
-    }
+    struct fifo_chunk *c = fifo_room(f);
+    if (c == NULL)
+        return NULL;
     f->n++;
     return c->bytes + c->end++ * f->size;
 }

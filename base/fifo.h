@@ -5,7 +5,7 @@
  * allocation per FIFO_CHUNK_MAX elements. An emptied fifo keeps at most its
  * smallest chunk.
  *
- * Thread: that of the owner.   Allocates: fifo_push only.
+ * Thread: that of the owner.   Allocates: fifo_push and fifo_reserve.
  */
 #ifndef BASE_FIFO_H
 #define BASE_FIFO_H
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/assert.h"
+#include "base/err.h"
 
 enum { FIFO_CHUNK_MAX = 512 };
 
@@ -40,6 +41,9 @@ void fifo_fini(struct fifo *f);
 
 /* Room for one more at the back, or NULL when memory is out. */
 MUST_USE void *fifo_push(struct fifo *f);
+
+/* Makes the next push succeed. ERR_NOMEM. */
+MUST_USE enum err fifo_reserve(struct fifo *f);
 
 /* The front element, or NULL when there is none. */
 void *fifo_front(const struct fifo *f);

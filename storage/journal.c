@@ -131,6 +131,11 @@ enum err journal_head_write(struct journal *j, uint64_t copied_to)
 
 /* ---- Writing ---- */
 
+uint64_t journal_file_bytes(const struct journal *j)
+{
+    return j->options.file_bytes;
+}
+
 size_t journal_batch_max(const struct journal *j)
 {
     size_t room = j->options.file_bytes - BLOCK_BYTES;

@@ -2,7 +2,7 @@
 /* storage/journal.h — the log of everything durable: FORMAT.md, sections 3, 5, 6 and 7.
  *
  * A journal takes batches and makes them durable, one after the other. What it holds is read back
- * when it is opened, and later file by file, but for the newest.
+ * when it is opened, and later file by file.
  *
  * Opening first settles what an unclean end has left in doubt: what counts but is not known to be
  * durable is written once more, into a new file, and synced. Then every record is shown in the
@@ -81,10 +81,10 @@ struct journal_cursor {
     uint64_t lsn;
 };
 
-/* Shows a piece of a file that is older than the newest: about one batch at most, of what counts,
- * and what is lost of it. `*more`: there is another piece. On any error the cursor stays, and what
- * this piece has shown is shown again.
- * ERR_NOMEM; ERR_NOT_FOUND: no file of that number is needed; and what the visitor answers. */
+/* Shows a piece of a file, the newest up to its last batch: about one batch at most, of what
+ * counts, and what is lost of it. `*more`: there is another piece. On any error the cursor stays,
+ * and what this piece has shown is shown again. ERR_NOMEM; ERR_NOT_FOUND: no file of that number is
+ * needed; and what the visitor answers. */
 MUST_USE enum err journal_read_file(struct journal *j, struct journal_cursor *c,
                                     const struct journal_visitor *visitor, bool *more);
 
@@ -97,6 +97,9 @@ uint64_t journal_newest(const struct journal *j);
 
 /* The sizes of the files that are needed. */
 uint64_t journal_bytes(const struct journal *j);
+
+/* The size that a new file gets. */
+uint64_t journal_file_bytes(const struct journal *j);
 
 /* What a batch may take, padding included. */
 size_t journal_batch_max(const struct journal *j);

@@ -193,9 +193,9 @@ static size_t read_find(const struct journal *j, uint64_t number)
 
 /* Up to the end of the next batch, or over as much as a batch may take that is none. */
 static enum err read_piece(struct journal *j, const struct journal_file *f, struct journal_walk *w,
-                           uint64_t *offset)
+                           uint64_t file_end, uint64_t *offset)
 {
-    uint64_t end = *offset + BATCH_BYTES_MAX < f->bytes ? *offset + BATCH_BYTES_MAX : f->bytes;
+    uint64_t end = *offset + BATCH_BYTES_MAX < file_end ? *offset + BATCH_BYTES_MAX : file_end;
     bool found = false;
     enum err e = OK;
     for (uint64_t step; !found && *offset < end && w->next <= w->limit; *offset += step) {
@@ -211,7 +211,6 @@ enum err journal_read_file(struct journal *j, struct journal_cursor *c,
                            const struct journal_visitor *visitor, bool *more)
 {
     *more = false;
-    ASSERT(c->file < journal_newest(j));
     size_t i = read_find(j, c->file);
     if (i == j->n_files)
         return ERR_NOT_FOUND;
@@ -219,13 +218,16 @@ enum err journal_read_file(struct journal *j, struct journal_cursor *c,
         return ERR_NOMEM;
     const struct journal_file *f = &j->files[i];
     struct journal_visitor shown = journal_shown(visitor);
-    struct journal_walk w = {.visitor = &shown, .limit = journal_limit(j, i, j->n_files)};
+    bool newest = i + 1 == j->n_files;
+    uint64_t end = newest ? f->end : f->bytes;
+    struct journal_walk w = {.visitor = &shown,
+                             .limit = newest ? j->durable_lsn : journal_limit(j, i, j->n_files)};
     w.next = c->offset == 0 ? f->head.first_lsn : c->lsn;
     uint64_t offset = c->offset == 0 ? BLOCK_BYTES : c->offset;
-    enum err e = read_piece(j, f, &w, &offset);
+    enum err e = read_piece(j, f, &w, end, &offset);
     if (e != OK)
         return e;
-    *more = offset < f->bytes && w.next <= w.limit;
+    *more = offset < end && w.next <= w.limit;
     if (!*more) {
         journal_walk_end(&w, c->file);
         journal_window_drop(j);

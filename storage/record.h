@@ -11,20 +11,18 @@
 #include "base/assert.h"
 #include "base/span.h"
 
-#define RECORD_KINDS(K)  \
-    K(publish, 1)        \
-    K(publish_to_set, 2) \
-    K(set, 3)            \
-    K(chunk, 4)          \
-    K(settle, 5)         \
-    K(mark, 6)           \
-    K(again, 7)          \
-    K(declared, 8)       \
-    K(gone, 9)           \
-    K(commit, 10)        \
-    K(segment, 11)       \
-    K(snapshot, 12)      \
-    K(settled_log, 13)
+#define RECORD_KINDS(K) \
+    K(publish, 1)       \
+    K(chunk, 2)         \
+    K(settle, 3)        \
+    K(mark, 4)          \
+    K(declared, 5)      \
+    K(undeclared, 6)    \
+    K(commit, 7)        \
+    K(stopped, 8)       \
+    K(segment, 9)       \
+    K(snapshot, 10)     \
+    K(settled_log, 11)
 
 #define RECORD_ENUM(name, number) RECORD_##name = number,
 enum record_kind { RECORD_KINDS(RECORD_ENUM) };

@@ -120,10 +120,8 @@ static const struct reply *basic_get_ok(struct channel *ch, struct queue *q, boo
     put_u8(put_u64(put_u16(put_u16(prefix, 60), 71), tag), redelivered);
     put_u32(suffix, (uint32_t)queue_n_ready(q));
     replies_content(ch, span_of(prefix, sizeof(prefix)), span_of(suffix, sizeof(suffix)), m, 0);
-    if (no_ack) {
-        message_unref(ch->session->core, m);
-        queue_settled(q);
-    }
+    if (no_ack)
+        queue_settled(q, m, seq, 0);
     return NULL;
 }
 

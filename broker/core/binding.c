@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "broker/core/catalogue.h"
 #include "broker/core/queue.h"
 #include "broker/core/sorted_table.h"
 
@@ -40,7 +41,7 @@ struct binding *binding_find(const struct binding_id *id)
     return binding_find_hashed(id, binding_hash(id));
 }
 
-enum err binding_add(const struct binding_id *id)
+enum err binding_add(const struct binding_id *id, uint64_t number)
 {
     struct vhost *v = binding_vhost(id);
     struct binding *b = calloc(1, sizeof(struct binding) + id->key.size + id->arguments.size);
@@ -52,9 +53,13 @@ enum err binding_add(const struct binding_id *id)
     b->key = span_of(b->bytes, id->key.size);
     b->arguments = span_of(put_bytes(b->bytes, id->key), id->arguments.size);
     put_bytes(b->bytes + id->key.size, id->arguments);
+    b->number = number;
     list_init(&b->in_index);
-    enum err err = b->source->type->bind(b->source, b);
+    enum err err = number != 0 ? OK : catalogue_tell_binding(b);
+    if (err == OK)
+        err = b->source->type->bind(b->source, b);
     if (err != OK) {
+        catalogue_forget_binding(b);
         free(b);
         return err;
     }
@@ -72,6 +77,7 @@ void binding_remove(struct binding *b)
     struct exchange *source = b->source;
     struct vhost *v = source->vhost;
     bool dead = source->deleted || (b->queue != NULL ? b->queue->deleted : b->exchange->deleted);
+    catalogue_forget_binding(b);
     source->type->unbind(source, b);
     list_remove(&b->in_source);
     list_remove(&b->in_destination);
@@ -177,7 +183,7 @@ static const struct reply *binding_bind(const struct binding_request *q, struct 
         return refused;
     if (sorted_table_bytes(q->arguments, &id.arguments, &copy) != OK)
         return binding_out_of_memory(f);
-    enum err err = binding_find(&id) != NULL ? OK : binding_add(&id);
+    enum err err = binding_find(&id) != NULL ? OK : binding_add(&id, 0);
     free(copy);
     return err == OK ? NULL : binding_out_of_memory(f);
 }

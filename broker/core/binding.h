@@ -25,6 +25,7 @@ struct binding {
     struct exchange *exchange; /* … is one of these two, the other is NULL */
     struct span key;           /* in bytes */
     struct span arguments;     /* in bytes: entries in order of name */
+    uint64_t number;           /* the store knows it by; 0 = it does not */
     struct list in_index;      /* for the source type's index */
     void *index_node;          /* likewise */
     uint8_t bytes[];
@@ -41,8 +42,9 @@ struct binding_id {
 /* NULL when there is none. */
 struct binding *binding_find(const struct binding_id *id);
 
-/* There is none of that identity yet; its arguments suit the source's type. ERR_NOMEM. */
-MUST_USE enum err binding_add(const struct binding_id *id);
+/* There is none of that identity yet; its arguments suit the source's type. The store is told of a
+ * durable one, unless it knows it already by `number`; 0 = it does not. ERR_NOMEM. */
+MUST_USE enum err binding_add(const struct binding_id *id, uint64_t number);
 
 /* Frees `b`. May detach its source. */
 void binding_remove(struct binding *b);

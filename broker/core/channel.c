@@ -91,7 +91,7 @@ bool channel_release_some(struct channel *ch, unsigned *work)
     hold_begin(ch, ch->unsettled.n, *work);
     while (*work != 0 && ch->unsettled.n != 0) {
         --*work;
-        if (settle_entry(ch, unsettled_first(&ch->unsettled), SETTLE_REQUEUE) != OK) {
+        if (settle_entry(ch, unsettled_first(&ch->unsettled), SETTLE_REQUEUE, 0) != OK) {
             ch->session->core->retry_due = true;
             return false; /* out of memory: the next turn tries again */
         }

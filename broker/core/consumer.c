@@ -171,7 +171,9 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
     }
     ch->last_tag = tag;
     core->stats.delivered++;
-    if (!c->no_ack) {
+    if (c->no_ack) {
+        queue_tell_settled(q, m, seq, 0);
+    } else {
         message_ref(m);
         c->n_unsettled++;
         ch->volume += ch->channel_prefetch != 0;

@@ -22,11 +22,30 @@ static void core_init_lists(struct core *core)
                             &core->dead_queues, &core->garbage,        &core->waking};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         list_init(lists[i]);
+    map_init(&core->durable_queues);
     slots_init(&core->queues);
     slots_init(&core->consumers);
     pool_init(&core->messages);
     route_init(&core->route, ROUTE_AT_ONCE);
     long_routes_init(&core->long_routes);
+}
+
+/* ---- What the store asks ---- */
+
+static void core_release_message(void *arg, void *message)
+{
+    message_unref(arg, message);
+}
+
+static bool core_target_is_live(void *arg, struct store_target target)
+{
+    const struct queue *q = queue_by_number(arg, target.queue);
+    return q != NULL && seqset_has(&q->stored, target.seq);
+}
+
+static bool core_is_declared(void *arg, uint64_t object, struct span what)
+{
+    return catalogue_has(arg, object, what);
 }
 
 enum err core_new(struct core **out, const struct core_options *options, struct link *const *links,
@@ -42,6 +61,7 @@ enum err core_new(struct core **out, const struct core_options *options, struct 
     if (core->options.pacing_messages == 0)
         core->options.pacing_messages = PACING_MESSAGES;
     core_init_lists(core);
+    catalogue_init(&core->catalogue, options->store);
     env_secret(options->env, &core->hash_seed, sizeof(core->hash_seed));
     env_secret(options->env, core->name_secret, sizeof(core->name_secret));
     core->links = calloc(n_links, sizeof(*core->links));
@@ -52,8 +72,13 @@ enum err core_new(struct core **out, const struct core_options *options, struct 
         free(core);
         return ERR_NOMEM;
     }
+    core->vhost->catalogue = &core->catalogue;
     for (size_t i = 0; i < n_links; i++)
         core->links[i] = (struct core_link){.core = core, .link = links[i]};
+    store_set_owner(options->store, &(struct store_owner){.release = core_release_message,
+                                                          .is_live = core_target_is_live,
+                                                          .is_declared = core_is_declared,
+                                                          .arg = core});
     *out = core;
     return OK;
 }
@@ -91,6 +116,7 @@ void core_free(struct core *core)
 {
     if (core == NULL)
         return;
+    store_end(core->options.store);
     core_free_retired(core);
     core_drop_sessions(core);
     for (uint32_t i = 0; i < slots_end(&core->queues); i++) {
@@ -121,6 +147,7 @@ void core_free(struct core *core)
     pool_fini(&core->messages);
     slots_fini(&core->consumers);
     slots_fini(&core->queues);
+    map_fini(&core->durable_queues);
     free(core->links);
     free(core);
 }
@@ -239,8 +266,8 @@ static void core_run_memory(struct core *core, unsigned *work)
         log_event(high ? LOG_MEMORY_HIGH : LOG_MEMORY_OK, "message_bytes=%llu limit=%llu",
                   (unsigned long long)core->message_bytes, (unsigned long long)limit);
     core->memory_high = high;
-    for (struct list *node;
-         !core->memory_high && *work != 0 && (node = list_first(&core->memory_parked)) != NULL;) {
+    for (struct list *node; !core_is_choked(core) && *work != 0 &&
+                            (node = list_first(&core->memory_parked)) != NULL;) {
         parking_run(CONTAINER_OF(node, struct channel, parking.in_jobs), work);
         core->memory_high = limit != 0 && core->message_bytes > limit;
     }
@@ -312,12 +339,14 @@ static void core_look(struct core *core)
     const struct core_observer *observer = core->options.observer;
     core->now_ns = env_now_ns(core->options.env);
     core->durable = store_durable(core->options.store);
+    store_tick(core->options.store, core->now_ns);
     for (size_t i = 0; i < core->n_links; i++) {
         ring_see_published(&core->links[i].link->in);
         ring_see_released(&core->links[i].link->out);
     }
     if (observer != NULL)
         observer->began(observer->arg, core);
+    store_release(core->options.store, core->durable);
 }
 
 static void core_close_sessions(struct core *core)
@@ -356,19 +385,27 @@ static void core_publish_links(struct core *core)
     }
 }
 
+/* What may not fail to be told to the store has room there, two tellings for a step of work. */
+static unsigned core_turn_work(struct core *core)
+{
+    size_t most = store_reserve(core->options.store) / 2;
+    return most < core->options.turn_work ? (unsigned)most : core->options.turn_work;
+}
+
 bool core_step(struct core *core)
 {
     const struct core_observer *observer = core->options.observer;
     unsigned *work = &core->work;
     /* Neither input nor deliveries that never end may take the whole of every turn: each kind of
      * work has a share that those before it cannot use up. */
-    unsigned quarter = core->options.turn_work / 4;
-    unsigned share = (core->options.turn_work + 8) / 16; /* of each kind below but the first two */
-    bool more = false;
     core_look(core);
+    unsigned turn_work = core_turn_work(core);
+    unsigned quarter = turn_work / 4;
+    unsigned share = (turn_work + 8) / 16; /* of each kind below but the first two */
+    bool more = false;
     if (core->shutdown_due)
         core_close_sessions(core);
-    *work = core->options.turn_work - quarter - 5 * share;
+    *work = turn_work - quarter - 5 * share;
     for (size_t i = 0; i < core->n_links; i++)
         more |= core_run_link(&core->links[(core->stats.turns + i) % core->n_links], work);
     *work += quarter / 2;
@@ -391,7 +428,8 @@ bool core_step(struct core *core)
     *work += share;
     more |= replies_run(core, work);
     /* What was freed since core_run_memory may be what publishers wait for. */
-    more |= !list_empty(&core->memory_parked) && !core_memory_is_high(core);
+    more |= !list_empty(&core->memory_parked) && !core_memory_is_high(core) &&
+            !store_is_full(core->options.store);
     core_give_orders(core);
     core_free_retired(core);
     messages_send_bodies_home(core);
@@ -403,10 +441,10 @@ bool core_step(struct core *core)
     if (observer != NULL)
         observer->ended(observer->arg, core, more);
     core_publish_links(core);
-    ASSERT(*work <= core->options.turn_work);
+    ASSERT(*work <= turn_work);
     core->stats.turns++;
-    if (core->options.turn_work - *work > core->stats.work_max)
-        core->stats.work_max = core->options.turn_work - *work;
+    if (turn_work - *work > core->stats.work_max)
+        core->stats.work_max = turn_work - *work;
     return more;
 }
 
@@ -434,9 +472,14 @@ void core_count(struct core *core, size_t n)
     core->work -= n < core->work ? (unsigned)n : core->work;
 }
 
-uint64_t core_record(struct core *core, bool durable)
+uint64_t core_barrier(struct core *core, bool durable)
 {
-    return durable ? store_append(core->options.store, SPAN_NONE) : 0;
+    return durable ? store_barrier(core->options.store) : 0;
+}
+
+bool core_is_choked(const struct core *core)
+{
+    return core->memory_high || store_is_full(core->options.store);
 }
 
 void core_shutdown(struct core *core)

@@ -22,6 +22,7 @@
 #include "base/env.h"
 #include "base/pool.h"
 #include "broker/auth/users.h"
+#include "broker/core/catalogue.h"
 #include "broker/core/long_route.h"
 #include "broker/core/output.h"
 #include "broker/core/route.h"
@@ -83,11 +84,12 @@ struct core {
     uint8_t name_secret[16];
     struct core_link *links;
     size_t n_links;
+    struct catalogue catalogue;
     struct vhost *vhost;
+    struct map durable_queues; /* by number, by queue.by_number */
     struct slots queues;
     struct slots consumers;
-    uint64_t queue_number; /* given out last */
-    struct route route;    /* scratch of the publish at hand */
+    struct route route; /* scratch of the publish at hand */
     struct long_routes long_routes;
     struct list sessions;
     struct list awaiting_store; /* channels by the batch their first reply waits for (replies.c) */
@@ -144,8 +146,10 @@ void core_serve_returned(struct core *core);
  * before each: afterwards there may be none left. */
 void core_count(struct core *core, size_t n);
 
-/* Tells the store of a change to durable things and returns the batch that makes it true; 0 when
- * `durable` is false. */
-uint64_t core_record(struct core *core, bool durable);
+/* The batch with which everything that the store was told is true; 0 when `durable` is false. */
+uint64_t core_barrier(struct core *core, bool durable);
+
+/* Must publishers wait: for memory, or for the disk? */
+bool core_is_choked(const struct core *core);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "broker/core/arguments_text.h"
 #include "broker/core/binding.h"
+#include "broker/core/catalogue.h"
 
 #define ALTERNATE SPAN_LIT("alternate-exchange")
 
@@ -48,6 +49,7 @@ enum err exchange_new(struct vhost *v, const struct exchange_spec *spec, struct 
     if (x == NULL)
         return ERR_NOMEM;
     x->vhost = v;
+    x->number = catalogue_number(v->catalogue);
     x->type = spec->type;
     x->durable = spec->durable;
     x->auto_delete = spec->auto_delete;
@@ -72,6 +74,7 @@ void exchange_detach(struct exchange *x)
     if (x->deleted)
         return;
     x->deleted = true;
+    catalogue_forget_exchange(x);
     map_remove(&x->vhost->exchanges, &x->by_name);
     /* In front, so that what one request sets off is finished before older, larger work. */
     list_push_front(&x->vhost->detached, &x->in_detached);
@@ -242,7 +245,10 @@ const struct reply *exchange_declare(struct vhost *v, const struct amqp_exchange
     };
     if (exchange_new(v, &spec, &x) != OK)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
-    return NULL;
+    if (catalogue_tell_exchange(x) == OK)
+        return NULL;
+    exchange_detach(x);
+    return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
 }
 
 const struct reply *exchange_delete(struct vhost *v, const struct amqp_exchange_delete *m,

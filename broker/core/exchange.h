@@ -50,6 +50,8 @@ struct exchange {
     struct map_node by_name;
     struct vhost *vhost;
     struct span name; /* in bytes */
+    uint64_t number;  /* never used twice */
+    bool told;        /* the store knows it */
     const struct exchange_type *type;
     void *index; /* the type's own */
     bool durable;

@@ -16,6 +16,7 @@ struct message *message_new(struct core *core, struct in_publish *p, const struc
     if (m == NULL)
         return NULL;
     m->refs = 1;
+    m->token = 0;
     m->route_size = (uint16_t)p->route.size;
     m->persistent = t->persistent;
     m->priority = t->priority;
@@ -28,6 +29,49 @@ struct message *message_new(struct core *core, struct in_publish *p, const struc
         put_bytes(at, p->body);
     core->message_bytes += message_footprint(m);
     return m;
+}
+
+/* sizes = size of the route (u16), priority (octet), 0 (octet), size of the header (u32) */
+void message_stored_parts(const void *message, struct message_parts *out)
+{
+    const struct message *m = message;
+    uint8_t *p = put_u8(put_u8(put_u16(out->head, m->route_size), m->priority), 0);
+    out->head_size = (size_t)(put_u32(p, m->header_size) - out->head);
+    out->parts[0] = message_route(m);
+    out->parts[1] = message_header(m);
+    out->parts[2] = message_body(m);
+}
+
+/* The two short strings of a route, and nothing else. */
+static bool message_route_is_whole(struct span route)
+{
+    struct span name;
+    return take_shortstr(&route, &name) && take_shortstr(&route, &name) && route.size == 0;
+}
+
+enum err message_from_store(struct core *core, struct span bytes, uint32_t refs,
+                            struct message **out)
+{
+    uint16_t route_size;
+    uint8_t priority;
+    uint8_t zero;
+    uint32_t header_size;
+    struct in_publish p = {.body_size = 0};
+    struct content_header h;
+    if (!take_u16(&bytes, &route_size) || !take_u8(&bytes, &priority) || !take_u8(&bytes, &zero) ||
+        !take_u32(&bytes, &header_size) || !take_span(&bytes, route_size, &p.route) ||
+        !take_span(&bytes, header_size, &p.header) || !message_route_is_whole(p.route) ||
+        !content_header_take(p.header, &h) || h.body_size != bytes.size)
+        return ERR_SYNTAX;
+    p.body = bytes;
+    p.body_size = bytes.size;
+    struct message_traits traits = {.persistent = true, .priority = priority};
+    struct message *m = message_new(core, &p, &traits);
+    if (m == NULL)
+        return ERR_NOMEM;
+    m->refs = refs;
+    *out = m;
+    return OK;
 }
 
 struct message *message_ref(struct message *m)

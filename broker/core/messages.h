@@ -9,6 +9,7 @@
 #define BROKER_CORE_MESSAGES_H
 
 #include "broker/core/core.h"
+#include "storage/message_parts.h"
 
 /* What the broker must know of the properties of a publish. */
 struct message_traits {
@@ -19,6 +20,13 @@ struct message_traits {
 /* A message with one reference, or NULL when memory is out. Takes `p->large` when it succeeds. */
 struct message *message_new(struct core *core, struct in_publish *p,
                             const struct message_traits *t);
+
+/* The bytes of a message as the store keeps them: sizes, route, header, body. */
+void message_stored_parts(const void *message, struct message_parts *out);
+
+/* A persistent message from these bytes, with `refs` references. ERR_NOMEM; ERR_SYNTAX. */
+MUST_USE enum err message_from_store(struct core *core, struct span bytes, uint32_t refs,
+                                     struct message **out);
 
 struct message *message_ref(struct message *m);
 

@@ -141,12 +141,48 @@ static const struct reply *publish_traits(struct channel *ch, const struct in_pu
 
 /* ---- Handing over ---- */
 
-enum err publish_to(struct core *core, struct queue *q, struct message *m)
+/* Tells the store of those of the queues that are durable. */
+static enum err publish_tell(struct core *core, struct message *m, struct queue *const *queues,
+                             const uint64_t *seqs, size_t n, uint64_t group, bool only)
 {
-    if (queue_push(q, m) == OK)
+    struct store_target targets[PUBLISH_PART];
+    size_t n_targets = 0;
+    for (size_t i = 0; i < n; i++)
+        if (queue_stores(queues[i], m))
+            targets[n_targets++] = (struct store_target){queues[i]->number, seqs[i]};
+    if (n_targets == 0)
         return OK;
-    message_unref(core, m);
-    return ERR_NOMEM;
+    uint64_t token;
+    message_ref(m);
+    if (store_publish(core->options.store, m, message_footprint(m), targets, n_targets, group,
+                      &token) != OK) {
+        message_unref(core, m);
+        return ERR_NOMEM;
+    }
+    m->token = only ? token : 0;
+    return OK;
+}
+
+enum err publish_to(struct session *s, struct message *m, struct queue *const *queues, size_t n,
+                    uint64_t group, bool only)
+{
+    struct core *core = s->core;
+    uint64_t seqs[PUBLISH_PART];
+    size_t bytes = message_footprint(m);
+    size_t n_admitted = 0;
+    ASSERT(n <= PUBLISH_PART);
+    while (n_admitted < n && queue_admit(queues[n_admitted], m, &seqs[n_admitted]) == OK)
+        n_admitted++;
+    if (n_admitted < n || publish_tell(core, m, queues, seqs, n, group, only) != OK) {
+        for (size_t i = 0; i < n_admitted; i++)
+            queue_refuse(queues[i], m, seqs[i]);
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        queue_push(queues[i], message_ref(m));
+        pacing_published(s, queues[i], bytes);
+    }
+    return OK;
 }
 
 void publish_return(struct channel *ch, struct message *m)
@@ -171,7 +207,7 @@ bool publish_is_durable(const struct message *m, struct queue *const *queues, si
 struct publish_fanout {
     struct message *message;
     uint64_t confirm; /* its number, 0 = none */
-    uint64_t batch;
+    bool durable;
     bool failed;
     size_t at;
     size_t n;
@@ -182,18 +218,21 @@ static bool publish_fanout_some(struct channel *ch, void *state, unsigned *work)
 {
     struct publish_fanout *fan = state;
     struct core *core = ch->session->core;
-    for (; *work != 0 && fan->at < fan->n; fan->at++) {
-        --*work;
-        struct queue *q = slots_at(&core->queues, fan->queues[fan->at]);
-        if (q == NULL || q->deleted)
-            continue;
-        fan->failed |= publish_to(core, q, message_ref(fan->message)) != OK;
-        pacing_published(ch->session, q, message_footprint(fan->message));
+    while (*work != 0 && fan->at < fan->n) {
+        struct queue *queues[PUBLISH_PART];
+        size_t n = 0;
+        for (; *work != 0 && fan->at < fan->n && n < PUBLISH_PART; fan->at++) {
+            --*work;
+            struct queue *q = slots_at(&core->queues, fan->queues[fan->at]);
+            if (q != NULL && !q->deleted)
+                queues[n++] = q;
+        }
+        fan->failed |= publish_to(ch->session, fan->message, queues, n, 0, false) != OK;
     }
     if (fan->at < fan->n)
         return false;
     if (fan->confirm != 0)
-        replies_confirm(ch, fan->confirm, !fan->failed, fan->batch);
+        replies_confirm(ch, fan->confirm, !fan->failed, core_barrier(core, fan->durable));
     message_unref(core, fan->message);
     free(fan);
     return true;
@@ -201,14 +240,15 @@ static bool publish_fanout_some(struct channel *ch, void *state, unsigned *work)
 
 static const struct reply *publish_fanout_begin(struct channel *ch, struct message *m,
                                                 struct queue *const *queues, size_t n,
-                                                uint64_t confirm, uint64_t batch, struct fault *f)
+                                                uint64_t confirm, struct fault *f)
 {
     struct publish_fanout *fan = malloc(sizeof(*fan) + n * sizeof(fan->queues[0]));
     if (fan == NULL) {
         message_unref(ch->session->core, m);
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
     }
-    *fan = (struct publish_fanout){.message = m, .confirm = confirm, .batch = batch, .n = n};
+    *fan = (struct publish_fanout){
+        .message = m, .confirm = confirm, .durable = publish_is_durable(m, queues, n), .n = n};
     for (size_t i = 0; i < n; i++)
         fan->queues[i] = queues[i]->id;
     parking_job(ch, publish_fanout_some, fan);
@@ -220,21 +260,20 @@ static const struct reply *publish_deliver(struct channel *ch, struct message *m
                                            struct queue *const *queues, size_t n, struct fault *f)
 {
     struct core *core = ch->session->core;
-    uint64_t batch = core_record(core, publish_is_durable(m, queues, n));
     uint64_t confirm = ch->confirm ? ++ch->n_published : 0;
     /* One step was counted when the publish came in. */
     if (n > 1 && n - 1 > core->work)
-        return publish_fanout_begin(ch, m, queues, n, confirm, batch, f);
+        return publish_fanout_begin(ch, m, queues, n, confirm, f);
     core->work -= (unsigned)(n - 1);
     bool failed = false;
-    size_t bytes = message_footprint(m);
-    for (size_t i = 0; i + 1 < n; i++)
-        failed |= publish_to(core, queues[i], message_ref(m)) != OK;
-    failed |= publish_to(core, queues[n - 1], m) != OK;
-    for (size_t i = 0; i < n; i++)
-        pacing_published(ch->session, queues[i], bytes);
+    bool durable = confirm != 0 && publish_is_durable(m, queues, n);
+    for (size_t i = 0; i < n; i += PUBLISH_PART) {
+        size_t part = n - i < PUBLISH_PART ? n - i : PUBLISH_PART;
+        failed |= publish_to(ch->session, m, queues + i, part, 0, n <= PUBLISH_PART) != OK;
+    }
+    message_unref(core, m);
     if (confirm != 0)
-        replies_confirm(ch, confirm, !failed, batch);
+        replies_confirm(ch, confirm, !failed, core_barrier(core, durable));
     else if (failed)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
     return NULL;
@@ -333,7 +372,7 @@ static const struct reply *publish_now(struct channel *ch, struct in_publish *p,
 
 bool publish_waits(const struct channel *ch)
 {
-    return ch->session->core->memory_high && ch->state == CHANNEL_OPEN && !tx_has_begun(ch);
+    return core_is_choked(ch->session->core) && ch->state == CHANNEL_OPEN && !tx_has_begun(ch);
 }
 
 const struct reply *publish(struct channel *ch, struct in_publish *p, struct fault *f)

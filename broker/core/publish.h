@@ -27,9 +27,13 @@ const struct reply *publish(struct channel *ch, struct in_publish *p, struct fau
 /* Owes basic.return (312) for an unroutable message. */
 void publish_return(struct channel *ch, struct message *m);
 
-/* Hands the message to one queue. ERR_NOMEM: the queue does not have it; the reference is gone all
- * the same. */
-MUST_USE enum err publish_to(struct core *core, struct queue *q, struct message *m /* taken */);
+/* What is handed over at once: a larger fan-out is several records of the store. */
+enum { PUBLISH_PART = 64 };
+
+/* Hands the message to queues, at most PUBLISH_PART, all of which are there; the store is told as
+ * part of `group`, 0 = none. `only` says that these are all. ERR_NOMEM: not all have got it. */
+MUST_USE enum err publish_to(struct session *s, struct message *m, struct queue *const *queues,
+                             size_t n, uint64_t group, bool only);
 
 /* Must the store have it before it is promised: a persistent message for a durable queue? */
 bool publish_is_durable(const struct message *m, struct queue *const *queues, size_t n);

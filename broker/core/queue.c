@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "broker/core/catalogue.h"
 #include "broker/core/core.h"
 #include "broker/core/hold.h"
 #include "broker/core/messages.h"
@@ -19,8 +20,9 @@ enum {
 /* What a purge took away, until it is freed. */
 struct queue_garbage {
     struct list in_core;
+    struct slot_id queue;
     struct fifo ready;
-    struct queue_returned *returned;
+    struct queue_entry *returned;
     size_t n_returned;
 };
 
@@ -32,14 +34,21 @@ static void queue_free_now(struct queue *q)
 {
     slots_remove(&q->core->queues, q->id);
     fifo_fini(&q->ready);
+    seqset_fini(&q->stored);
     free(q->returned);
     free((void *)(uintptr_t)q->name.at);
     free((void *)(uintptr_t)q->arguments.at);
     free(q);
 }
 
+/* Numbers are ours: nobody chooses them to collide. */
+static uint64_t queue_number_hash(uint64_t number)
+{
+    return number * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
-                   const struct amqp_queue_declare *m, struct session *owner)
+                   const struct amqp_queue_declare *m, struct session *owner, uint64_t number)
 {
     *out = NULL;
     struct queue *q = calloc(1, sizeof(*q));
@@ -54,14 +63,15 @@ enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
         free(q);
         return ERR_NOMEM;
     }
-    q->number = ++core->queue_number;
+    q->number = number;
     q->core = core;
     q->vhost = vhost;
     q->durable = m->durable && !m->exclusive;
     q->auto_delete = m->auto_delete;
     q->exclusive = m->exclusive;
-    q->first_seq = 1;
-    fifo_init(&q->ready, sizeof(struct message *));
+    q->next_seq = 1;
+    fifo_init(&q->ready, sizeof(struct queue_entry));
+    seqset_init(&q->stored);
     list_init(&q->in_owner);
     list_init(&q->holds);
     list_init(&q->consumers);
@@ -75,9 +85,22 @@ enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
         list_push_back(&owner->exclusive_queues, &q->in_owner);
     }
     map_insert(&vhost->queues, &q->by_name, map_hash(vhost->hash_seed, q->name));
+    if (q->durable)
+        map_insert(&core->durable_queues, &q->by_number, queue_number_hash(number));
     vhost->routing_epoch++;
     *out = q;
     return OK;
+}
+
+struct queue *queue_by_number(const struct core *core, uint64_t number)
+{
+    struct map_node *n = map_find(&core->durable_queues, queue_number_hash(number));
+    for (; n != NULL; n = map_find_next(n)) {
+        struct queue *q = CONTAINER_OF(n, struct queue, by_number);
+        if (q->number == number)
+            return q;
+    }
+    return NULL;
 }
 
 /* What others can see of a deleted queue: its consumers, and its bindings, with which an
@@ -96,7 +119,10 @@ void queue_delete(struct queue *q)
 {
     ASSERT(!q->deleted);
     q->deleted = true;
+    catalogue_forget_queue(q);
     map_remove(&q->vhost->queues, &q->by_name);
+    if (q->durable)
+        map_remove(&q->core->durable_queues, &q->by_number);
     q->vhost->routing_epoch++;
     list_remove(&q->in_owner);
     q->owner = NULL;
@@ -106,30 +132,52 @@ void queue_delete(struct queue *q)
     (void)queue_detach_some(q, &q->core->work);
 }
 
-static bool queue_drop_some(struct core *core, struct fifo *ready, struct queue_returned *returned,
-                            size_t *n_returned, unsigned *work)
+static void queue_drop(struct core *core, struct message *m)
+{
+    message_unref(core, m);
+    core->message_bytes -= QUEUE_ENTRY_BYTES;
+}
+
+static bool queue_drop_ready_some(struct core *core, struct fifo *ready, unsigned *work)
 {
     for (; *work != 0 && ready->n != 0; --*work) {
-        message_unref(core, *(struct message **)fifo_front(ready));
+        queue_drop(core, ((struct queue_entry *)fifo_front(ready))->message);
         fifo_pop(ready);
-        core->message_bytes -= QUEUE_ENTRY_BYTES;
     }
-    for (; *work != 0 && *n_returned != 0; --*work) {
-        message_unref(core, returned[--*n_returned].message);
-        core->message_bytes -= QUEUE_ENTRY_BYTES;
-    }
-    return ready->n == 0 && *n_returned == 0;
+    return ready->n == 0;
+}
+
+static bool queue_drop_returned_some(struct queue *q, unsigned *work)
+{
+    for (; *work != 0 && q->n_returned != 0; --*work)
+        queue_drop(q->core, q->returned[--q->n_returned].message);
+    return q->n_returned == 0;
 }
 
 bool queue_empty_some(struct queue *q, unsigned *work)
 {
     if (!queue_detach_some(q, work) || !hold_forget_some(q, work) || !pacing_let_go_some(q, work) ||
-        !queue_drop_some(q->core, &q->ready, q->returned, &q->n_returned, work))
+        !queue_drop_ready_some(q->core, &q->ready, work) || !queue_drop_returned_some(q, work))
         return false;
     list_remove(&q->active);
     if (q->n_unsettled == 0)
         queue_free_now(q);
     return true;
+}
+
+/* Tells the store of a purge: at once of all that are ready, and of those that came back if nothing
+ * is unsettled that would lie between them. Otherwise these follow one by one (garbage_free_some).
+ */
+static void queue_purged(struct queue *q)
+{
+    if (q->stored.n == 0)
+        return;
+    const struct queue_entry *first = fifo_front(&q->ready);
+    uint64_t from = q->n_unsettled == 0 ? 0 : first == NULL ? q->next_seq : first->seq;
+    if (from == q->next_seq)
+        return;
+    store_settle_range(q->core->options.store, q->number, from, q->next_seq - 1);
+    seqset_remove_range(&q->stored, from, q->next_seq - 1);
 }
 
 enum err queue_purge(struct queue *q, size_t *n)
@@ -140,8 +188,9 @@ enum err queue_purge(struct queue *q, size_t *n)
     struct queue_garbage *g = calloc(1, sizeof(*g));
     if (g == NULL)
         return ERR_NOMEM;
-    q->first_seq += q->ready.n;
-    fifo_init(&g->ready, sizeof(struct message *));
+    g->queue = q->id;
+    queue_purged(q);
+    fifo_init(&g->ready, sizeof(struct queue_entry));
     fifo_move(&g->ready, &q->ready);
     g->returned = q->returned;
     g->n_returned = q->n_returned;
@@ -153,11 +202,23 @@ enum err queue_purge(struct queue *q, size_t *n)
     return OK;
 }
 
+static bool garbage_drop_returned(struct core *core, struct queue_garbage *g, unsigned *work)
+{
+    struct queue *q = slots_at(&core->queues, g->queue);
+    for (; *work != 0 && g->n_returned != 0; --*work) {
+        struct queue_entry *e = &g->returned[--g->n_returned];
+        if (q != NULL && !q->deleted)
+            queue_tell_settled(q, e->message, e->seq, 0);
+        queue_drop(core, e->message);
+    }
+    return g->n_returned == 0;
+}
+
 bool garbage_free_some(struct core *core, unsigned *work)
 {
     for (struct list *node; (node = list_first(&core->garbage)) != NULL;) {
         struct queue_garbage *g = CONTAINER_OF(node, struct queue_garbage, in_core);
-        if (!queue_drop_some(core, &g->ready, g->returned, &g->n_returned, work))
+        if (!queue_drop_ready_some(core, &g->ready, work) || !garbage_drop_returned(core, g, work))
             return false;
         list_remove(&g->in_core);
         fifo_fini(&g->ready);
@@ -174,7 +235,44 @@ size_t queue_n_ready(const struct queue *q)
     return q->ready.n + q->n_returned;
 }
 
-enum err queue_push(struct queue *q, struct message *m)
+bool queue_stores(const struct queue *q, const struct message *m)
+{
+    return q->durable && m->persistent;
+}
+
+enum err queue_admit(struct queue *q, const struct message *m, uint64_t *seq)
+{
+    if (fifo_reserve(&q->ready) != OK ||
+        (queue_stores(q, m) && seqset_add(&q->stored, q->next_seq) != OK))
+        return ERR_NOMEM;
+    *seq = q->next_seq;
+    return OK;
+}
+
+void queue_refuse(struct queue *q, const struct message *m, uint64_t seq)
+{
+    if (queue_stores(q, m))
+        (void)seqset_remove(&q->stored, seq);
+}
+
+void queue_tell_settled(struct queue *q, const struct message *m, uint64_t seq, uint64_t group)
+{
+    if (queue_stores(q, m) && seqset_remove(&q->stored, seq))
+        store_settle(q->core->options.store, (struct store_target){q->number, seq}, m->token,
+                     group);
+}
+
+/* There is room. */
+static void queue_append(struct queue *q, struct message *m, uint64_t seq)
+{
+    struct queue_entry *place = fifo_push(&q->ready);
+    ASSERT(place != NULL);
+    *place = (struct queue_entry){seq, m};
+    q->next_seq = seq + 1;
+    q->core->message_bytes += QUEUE_ENTRY_BYTES;
+}
+
+void queue_push(struct queue *q, struct message *m)
 {
     if (queue_n_ready(q) == 0 && list_empty(&q->holds)) {
         struct consumer *c;
@@ -184,22 +282,26 @@ enum err queue_push(struct queue *q, struct message *m)
                 continue;
             }
             if (!output_ring_has_room(c->channel->session) ||
-                consumer_deliver(c, q, m, q->first_seq, false) != OK)
+                consumer_deliver(c, q, m, q->next_seq, false) != OK)
                 break;
-            q->first_seq++;
-            return OK;
+            q->next_seq++;
+            return;
         }
     }
-    struct message **place = fifo_push(&q->ready);
-    if (place == NULL)
-        return ERR_NOMEM;
-    *place = m;
-    q->core->message_bytes += QUEUE_ENTRY_BYTES;
+    queue_append(q, m, q->next_seq);
     queue_activate(q);
+}
+
+enum err queue_restore(struct queue *q, struct message *m, uint64_t seq)
+{
+    ASSERT(seq >= q->next_seq);
+    if (fifo_reserve(&q->ready) != OK || seqset_add(&q->stored, seq) != OK)
+        return ERR_NOMEM;
+    queue_append(q, m, seq);
     return OK;
 }
 
-static void queue_returned_sift_down(struct queue *q, struct queue_returned item)
+static void queue_returned_sift_down(struct queue *q, struct queue_entry item)
 {
     size_t i = 0;
     for (;;) {
@@ -226,8 +328,10 @@ static struct message *queue_peek(const struct queue *q, uint64_t *seq, bool *re
     }
     if (q->ready.n == 0)
         return NULL;
-    *seq = q->first_seq;
-    return *(struct message **)fifo_front(&q->ready);
+    const struct queue_entry *first = fifo_front(&q->ready);
+    *seq = first->seq;
+    *redelivered = first->seq <= q->flagged_seq;
+    return first->message;
 }
 
 /* Gives memory back as the heap empties. */
@@ -236,7 +340,7 @@ static void queue_returned_shrink(struct queue *q)
     if (q->returned_capacity < 64 || q->n_returned > q->returned_capacity / 4)
         return;
     size_t capacity = q->returned_capacity / 2;
-    struct queue_returned *r = realloc(q->returned, capacity * sizeof(*r));
+    struct queue_entry *r = realloc(q->returned, capacity * sizeof(*r));
     if (r == NULL)
         return;
     q->returned = r;
@@ -250,7 +354,6 @@ static void queue_skip(struct queue *q)
     q->taken_ns = q->core->now_ns;
     if (q->n_returned == 0) {
         fifo_pop(&q->ready);
-        q->first_seq++;
     } else {
         if (--q->n_returned != 0)
             queue_returned_sift_down(q, q->returned[q->n_returned]);
@@ -272,10 +375,10 @@ struct message *queue_take(struct queue *q, uint64_t *seq, bool *redelivered)
 
 enum err queue_return(struct queue *q, struct message *m, uint64_t seq)
 {
-    ASSERT(q->n_unsettled != 0 && seq < q->first_seq);
+    ASSERT(q->n_unsettled != 0 && seq < q->next_seq);
     if (q->n_returned == q->returned_capacity) {
         size_t capacity = q->returned_capacity == 0 ? 8 : q->returned_capacity * 2;
-        struct queue_returned *r = realloc(q->returned, capacity * sizeof(*r));
+        struct queue_entry *r = realloc(q->returned, capacity * sizeof(*r));
         if (r == NULL)
             return ERR_NOMEM;
         q->returned = r;
@@ -284,7 +387,7 @@ enum err queue_return(struct queue *q, struct message *m, uint64_t seq)
     size_t i = q->n_returned++;
     for (; i > 0 && q->returned[(i - 1) / 2].seq > seq; i = (i - 1) / 2)
         q->returned[i] = q->returned[(i - 1) / 2];
-    q->returned[i] = (struct queue_returned){seq, m};
+    q->returned[i] = (struct queue_entry){seq, m};
     q->core->message_bytes += QUEUE_ENTRY_BYTES;
     q->n_unsettled--;
     queue_activate(q);
@@ -292,9 +395,12 @@ enum err queue_return(struct queue *q, struct message *m, uint64_t seq)
     return OK;
 }
 
-void queue_settled(struct queue *q)
+void queue_settled(struct queue *q, struct message *m, uint64_t seq, uint64_t group)
 {
     ASSERT(q->n_unsettled != 0);
+    if (!q->deleted)
+        queue_tell_settled(q, m, seq, group);
+    message_unref(q->core, m);
     q->n_unsettled--;
     if (q->n_unsettled == 0 && q->deleted && !list_linked(&q->active))
         queue_free_now(q);
@@ -467,8 +573,10 @@ static bool queue_check_levels(const struct queue *q)
 
 void queue_check(const struct queue *q)
 {
+    const struct queue_entry *first = fifo_front(&q->ready);
+    ASSERT(first == NULL || first->seq < q->next_seq);
     for (size_t i = 0; i < q->n_returned; i++) {
-        ASSERT(q->returned[i].seq < q->first_seq);
+        ASSERT(q->returned[i].seq < (first == NULL ? q->next_seq : first->seq));
         ASSERT(i == 0 || q->returned[(i - 1) / 2].seq <= q->returned[i].seq);
     }
     LIST_EACH(&q->throttled, node)

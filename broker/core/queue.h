@@ -5,7 +5,10 @@
  * these are, the channels know (unsettled.h). Every message gets the next sequence number; a
  * requeued one keeps its own and so comes back to its place. Whatever was returned is older than
  * anything never handed out, therefore two sources suffice: `returned`, a heap, and behind it
- * `ready`, whose messages are numbered without gaps from `first_seq` on.
+ * `ready`, in the order of seqs.
+ *
+ * Of a durable queue, `stored` has the seqs of persistent messages that are ready or not settled:
+ * the store knows these, and is told of their end.
  *
  * A message that arrives at an empty queue with a consumer that takes it never enters it.
  * Otherwise, when messages and consumers may meet again, the queue is put on the core's list of
@@ -19,7 +22,7 @@
  *
  * Invariants (queue_check; the first, which takes a walk through all channels, core_check_rest):
  *   1. n_unsettled equals the entries that name this queue in all channels.
- *   2. returned is a heap by seq, every seq in it is below first_seq.
+ *   2. returned is a heap by seq, every seq in it is below those in ready, and they below next_seq.
  *   3. levels has one for each priority of its consumers; ready_levels those with a ready consumer.
  *   4. active when there are both messages and ready consumers, unless held or deleted.
  *
@@ -32,9 +35,11 @@
 #include "base/fifo.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/seqset.h"
 #include "base/slots.h"
 #include "broker/core/vhost.h"
 #include "broker/link/message.h"
+#include "storage/store.h"
 
 struct channel;
 struct consumer;
@@ -42,9 +47,10 @@ struct core;
 struct session;
 struct vhost;
 
-struct queue_returned {
+/* A message in its place. */
+struct queue_entry {
     uint64_t seq;
-    struct message *message;
+    struct message *message; /* a reference */
 };
 
 /* The consumers of one priority, as long as the queue has any. */
@@ -58,6 +64,7 @@ struct queue_level {
 
 struct queue {
     struct map_node by_name;
+    struct map_node by_number; /* of a durable one, in core.durable_queues */
     struct slot_id id;
     uint64_t number; /* never used twice */
     struct core *core;
@@ -68,12 +75,15 @@ struct queue {
     bool auto_delete;
     bool exclusive;
     bool deleted;
+    bool told;             /* the store knows it */
     struct session *owner; /* of an exclusive queue */
     struct list in_owner;
 
-    struct fifo ready; /* struct message * */
-    uint64_t first_seq;
-    struct queue_returned *returned;
+    struct fifo ready; /* struct queue_entry */
+    uint64_t next_seq;
+    uint64_t flagged_seq; /* up to this one, ready ones may have been delivered before the start */
+    struct seqset stored;
+    struct queue_entry *returned;
     size_t n_returned;
     size_t returned_capacity;
     size_t n_unsettled;
@@ -99,7 +109,11 @@ struct queue {
 
 /* A queue with the properties of `m`, registered under its name. ERR_NOMEM. */
 MUST_USE enum err queue_new(struct queue **out, struct core *core, struct vhost *vhost,
-                            const struct amqp_queue_declare *m, struct session *owner);
+                            const struct amqp_queue_declare *m, struct session *owner,
+                            uint64_t number);
+
+/* The durable queue of that number, or NULL. */
+struct queue *queue_by_number(const struct core *core, uint64_t number);
 
 /* Detaches it from name and owner at once, from consumers and bindings as far as the turn's work
  * reaches; the rest goes in slices (queue_empty_some). */
@@ -109,9 +123,21 @@ void queue_delete(struct queue *q);
  * freed, or waits for its unsettled messages only. */
 bool queue_empty_some(struct queue *q, unsigned *work);
 
-/* Appends a message, of which it takes the reference, or hands it straight to a ready consumer.
- * ERR_NOMEM: the caller still holds the reference. */
-MUST_USE enum err queue_push(struct queue *q, struct message *m /* taken */);
+/* Is a message's stay in the queue the store's business? */
+bool queue_stores(const struct queue *q, const struct message *m);
+
+/* Makes the queue ready for queue_push, which must be next; `*seq` is what the message will have.
+ * ERR_NOMEM. */
+MUST_USE enum err queue_admit(struct queue *q, const struct message *m, uint64_t *seq);
+
+/* It does not come after all. */
+void queue_refuse(struct queue *q, const struct message *m, uint64_t seq);
+
+/* Appends a message that was admitted, or hands it straight to a ready consumer. */
+void queue_push(struct queue *q, struct message *m /* taken */);
+
+/* At the start: the queue's next message, whose seq is above those before. ERR_NOMEM. */
+MUST_USE enum err queue_restore(struct queue *q, struct message *m /* taken */, uint64_t seq);
 
 /* Ready messages. */
 size_t queue_n_ready(const struct queue *q);
@@ -124,9 +150,13 @@ struct message *queue_take(struct queue *q, uint64_t *seq, bool *redelivered);
  * reference. ERR_NOMEM: nothing has changed, the caller tries again later. */
 MUST_USE enum err queue_return(struct queue *q, struct message *m /* taken */, uint64_t seq);
 
-/* A message handed out is done with: acknowledged, or returned to a deleted queue. May free the
- * queue. */
-void queue_settled(struct queue *q);
+/* Tells the store, as part of `group` (0 = none), that a message is done with, if that is its
+ * business. */
+void queue_tell_settled(struct queue *q, const struct message *m, uint64_t seq, uint64_t group);
+
+/* A message handed out is done with: acknowledged, or returned to a deleted queue. Tells the store,
+ * gives up the reference, and may free the queue. */
+void queue_settled(struct queue *q, struct message *m /* taken */, uint64_t seq, uint64_t group);
 
 /* Takes away all ready messages, which the core frees in slices (garbage_free_some). ERR_NOMEM. */
 MUST_USE enum err queue_purge(struct queue *q, size_t *n);

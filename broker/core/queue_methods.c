@@ -2,6 +2,7 @@
 /* Methods of the classes exchange and queue: resolve names, ask the model, answer the client. */
 #include "broker/core/arguments.h"
 #include "broker/core/binding.h"
+#include "broker/core/catalogue.h"
 #include "broker/core/core.h"
 #include "broker/core/dispatch.h"
 #include "broker/core/vhost.h"
@@ -22,7 +23,7 @@ const struct reply *on_exchange_declare(struct channel *ch, const struct method 
     const struct reply *bad = exchange_declare(ch->session->vhost, d, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_declare_ok, d->no_wait,
-                     core_record(ch->session->core, d->durable && !d->passive));
+                     core_barrier(ch->session->core, d->durable && !d->passive));
     return bad;
 }
 
@@ -35,7 +36,7 @@ const struct reply *on_exchange_delete(struct channel *ch, const struct method *
     const struct reply *bad = exchange_delete(ch->session->vhost, d, &ch->session->core->work, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_delete_ok, d->no_wait,
-                     core_record(ch->session->core, durable));
+                     core_barrier(ch->session->core, durable));
     return bad;
 }
 
@@ -44,7 +45,7 @@ const struct reply *on_exchange_bind(struct channel *ch, const struct method *m,
     const struct reply *bad = exchange_bind(ch->session->vhost, &m->exchange_bind, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_bind_ok, m->exchange_bind.no_wait,
-                     core_record(ch->session->core, true));
+                     core_barrier(ch->session->core, true));
     return bad;
 }
 
@@ -54,7 +55,7 @@ const struct reply *on_exchange_unbind(struct channel *ch, const struct method *
                                               &ch->session->core->work, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_unbind_ok, m->exchange_unbind.no_wait,
-                     core_record(ch->session->core, true));
+                     core_barrier(ch->session->core, true));
     return bad;
 }
 
@@ -104,9 +105,13 @@ static const struct reply *queue_create(struct channel *ch, const struct amqp_qu
                                                     d->auto_delete, d->queue, v->name, f);
     if (bad != NULL)
         return bad;
-    if (queue_new(q, ch->session->core, v, d, ch->session) != OK)
+    struct core *core = ch->session->core;
+    if (queue_new(q, core, v, d, ch->session, catalogue_number(&core->catalogue)) != OK)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
-    return NULL;
+    if (catalogue_tell_queue(*q) == OK)
+        return NULL;
+    queue_delete(*q);
+    return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
 }
 
 static const struct reply *queue_declare_active(struct channel *ch, struct amqp_queue_declare d,
@@ -131,7 +136,7 @@ static const struct reply *queue_declare_active(struct channel *ch, struct amqp_
     if (bad == NULL)
         bad = channel_set_last_queue(ch, q->name, f);
     if (bad == NULL)
-        queue_declared(ch, q, d.no_wait, core_record(ch->session->core, made && q->durable));
+        queue_declared(ch, q, d.no_wait, core_barrier(ch->session->core, q->durable));
     return bad;
 }
 
@@ -172,7 +177,7 @@ const struct reply *on_queue_bind(struct channel *ch, const struct method *m, st
         b.routing_key = b.queue;
     bad = queue_bind(ch->session->vhost, &b, ch->session, f);
     if (bad == NULL)
-        queue_answer(ch, METHOD_queue_bind_ok, b.no_wait, core_record(ch->session->core, true));
+        queue_answer(ch, METHOD_queue_bind_ok, b.no_wait, core_barrier(ch->session->core, true));
     return bad;
 }
 
@@ -189,7 +194,7 @@ const struct reply *on_queue_unbind(struct channel *ch, const struct method *m, 
         b.routing_key = b.queue;
     bad = queue_unbind(ch->session->vhost, &b, ch->session, &ch->session->core->work, f);
     if (bad == NULL)
-        queue_answer(ch, METHOD_queue_unbind_ok, false, core_record(ch->session->core, true));
+        queue_answer(ch, METHOD_queue_unbind_ok, false, core_barrier(ch->session->core, true));
     return bad;
 }
 
@@ -207,7 +212,7 @@ const struct reply *on_queue_purge(struct channel *ch, const struct method *m, s
     struct method ok = {.id = METHOD_queue_purge_ok};
     ok.queue_purge_ok.message_count = (uint32_t)n;
     if (!m->queue_purge.no_wait)
-        replies_method(ch, &ok, core_record(ch->session->core, q->durable));
+        replies_method(ch, &ok, core_barrier(ch->session->core, q->durable));
     return NULL;
 }
 
@@ -243,7 +248,8 @@ const struct reply *on_queue_delete(struct channel *ch, const struct method *m, 
     if (d->if_unused && q->n_consumers != 0)
         return fault_set(f, REPLY_PRECONDITION_FAILED, QUEUE_TEXT " in use", QUEUE_TEXT_ARGS(q));
     size_t n = queue_n_ready(q);
-    uint64_t batch = core_record(ch->session->core, q->durable);
+    catalogue_forget_queue(q);
+    uint64_t batch = core_barrier(ch->session->core, q->durable);
     queue_deleted(ch, d->no_wait, n, batch); /* before basic.cancel for its consumers */
     queue_delete(q);
     return NULL;

@@ -20,7 +20,8 @@ static void settle_consumer(struct channel *ch, uint32_t index)
     channel_wake_consumers(ch);
 }
 
-enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how)
+enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how,
+                      uint64_t group)
 {
     struct core *core = ch->session->core;
     uint32_t generation;
@@ -30,8 +31,7 @@ enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle
         if (hold_queue(ch, q) != OK || queue_return(q, e->message, e->seq) != OK)
             return ERR_NOMEM;
     } else {
-        message_unref(core, e->message);
-        queue_settled(q);
+        queue_settled(q, e->message, e->seq, group);
     }
     unsettled_remove(&ch->unsettled, e);
     core->message_bytes -= UNSETTLED_ENTRY_BYTES;
@@ -57,7 +57,7 @@ const struct reply *settle_one(struct channel *ch, uint64_t tag, enum settle how
         return settle_unknown(tag, f);
     if (ch->tx != NULL)
         return tx_settle(ch, e, how, f);
-    return settle_entry(ch, e, how) == OK ? NULL : settle_failed(f);
+    return settle_entry(ch, e, how, 0) == OK ? NULL : settle_failed(f);
 }
 
 bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *work)
@@ -71,7 +71,7 @@ bool settle_some(struct channel *ch, uint64_t last, enum settle how, unsigned *w
         if (*work == 0)
             return false;
         --*work;
-        if (!unsettled_held(e) && settle_entry(ch, e, how) != OK)
+        if (!unsettled_held(e) && settle_entry(ch, e, how, 0) != OK)
             return false; /* out of memory: the next slice tries it again */
         ch->settle_from = tag;
     }

@@ -12,9 +12,10 @@
 
 enum settle { SETTLE_ACK, SETTLE_DROP, SETTLE_REQUEUE };
 
-/* Settles one entry and removes it; a requeue holds the queue if the channel is holding.
- * ERR_NOMEM (requeue only) leaves everything as it was. */
-MUST_USE enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how);
+/* Settles one entry and removes it; a requeue holds the queue if the channel is holding. The store
+ * is told as part of `group`, 0 = none. ERR_NOMEM (requeue only) leaves everything as it was. */
+MUST_USE enum err settle_entry(struct channel *ch, struct unsettled_entry *e, enum settle how,
+                               uint64_t group);
 
 /* Settles what is outstanding behind channel.settle_from and up to `last`, held entries excepted,
  * counting `*work` down; settle_from goes along. True when done; until then the queues that got

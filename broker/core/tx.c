@@ -6,7 +6,6 @@
 #include "base/limits.h"
 #include "broker/core/core.h"
 #include "broker/core/messages.h"
-#include "broker/core/pacing.h"
 #include "broker/core/publish.h"
 
 struct tx_publish {
@@ -25,10 +24,11 @@ struct tx {
     struct fifo publishes;   /* struct tx_publish * */
     struct fifo settlements; /* struct tx_settlement */
     size_t bytes;
-    size_t at;    /* the queue that the front publish goes to next */
-    bool durable; /* some publish must be on disk */
-    bool reached; /* a queue has taken the front publish */
-    bool failed;  /* memory ran out in the commit */
+    size_t at;      /* the queue that the front publish goes to next */
+    uint64_t group; /* of what the store is told in the commit, 0 = none yet */
+    bool durable;   /* the store is told something */
+    bool reached;   /* a queue has taken the front publish */
+    bool failed;    /* memory ran out in the commit */
 };
 
 enum err tx_select(struct channel *ch)
@@ -97,6 +97,7 @@ const struct reply *tx_settle(struct channel *ch, struct unsettled_entry *e, enu
     if (held == NULL)
         return fault_set(f, REPLY_RESOURCE_ERROR, "out of memory");
     *held = (struct tx_settlement){unsettled_tag(e), how};
+    ch->tx->durable |= e->message->persistent && how != SETTLE_REQUEUE;
     unsettled_hold(e, true);
     return NULL;
 }
@@ -121,20 +122,24 @@ static void tx_drop_publish(struct channel *ch)
     ch->tx->at = 0;
 }
 
-/* One step of the front publish. It is returned when none of its queues is left to take it. */
-static void tx_commit_publish(struct channel *ch, struct tx_publish *held)
+/* Some of the front publish. It is returned when none of its queues is left to take it. */
+static void tx_commit_publish(struct channel *ch, struct tx_publish *held, unsigned *work)
 {
     struct core *core = ch->session->core;
     struct tx *tx = ch->tx;
-    if (tx->at < held->n) {
-        struct queue *q = slots_at(&core->queues, held->queues[tx->at++]);
-        bool there = q != NULL && !q->deleted;
-        tx->reached |= there;
-        if (there && publish_to(core, q, message_ref(held->message)) != OK)
-            tx->failed = true;
-        if (there)
-            pacing_published(ch->session, q, message_footprint(held->message));
+    struct queue *queues[PUBLISH_PART];
+    size_t n = 0;
+    --*work; /* for a publish to no queue */
+    for (; *work != 0 && tx->at < held->n && n < PUBLISH_PART; tx->at++) {
+        --*work;
+        struct queue *q = slots_at(&core->queues, held->queues[tx->at]);
+        if (q != NULL && !q->deleted)
+            queues[n++] = q;
     }
+    tx->reached |= n != 0;
+    bool only = held->n <= PUBLISH_PART && tx->at == held->n;
+    if (publish_to(ch->session, held->message, queues, n, tx->group, only) != OK)
+        tx->failed = true;
     if (tx->at < held->n)
         return;
     if (held->mandatory && !tx->reached)
@@ -147,17 +152,17 @@ static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)
 {
     (void)state;
     struct tx *tx = ch->tx;
-    while (*work != 0 && tx->publishes.n != 0) {
-        --*work;
-        tx_commit_publish(ch, *(struct tx_publish **)fifo_front(&tx->publishes));
-    }
+    if (tx->group == 0)
+        tx->group = store_begin(ch->session->core->options.store);
+    while (*work != 0 && tx->publishes.n != 0)
+        tx_commit_publish(ch, *(struct tx_publish **)fifo_front(&tx->publishes), work);
     hold_begin(ch, tx->settlements.n, *work);
     while (*work != 0 && tx->settlements.n != 0) {
         --*work;
         struct tx_settlement s = *(struct tx_settlement *)fifo_front(&tx->settlements);
         struct unsettled_entry *e = unsettled_find(&ch->unsettled, s.tag);
         unsettled_hold(e, false);
-        if (settle_entry(ch, e, s.how) != OK) {
+        if (settle_entry(ch, e, s.how, tx->group) != OK) {
             unsettled_hold(e, true);
             return false; /* out of memory: the next turn tries again */
         }
@@ -166,6 +171,10 @@ static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)
     if (tx->publishes.n != 0 || tx->settlements.n != 0 || !hold_release_some(ch, work))
         return false;
     tx_uncharge(ch);
+    /* Also of one that lacked memory on the way: the journal says what the queues have. */
+    if (tx->durable)
+        store_commit(ch->session->core->options.store, tx->group);
+    tx->group = 0;
     if (tx->failed) {
         struct fault f = {.class_id = 90, .method_id = 20};
         fault_set(&f, REPLY_RESOURCE_ERROR, "out of memory");
@@ -173,7 +182,7 @@ static bool tx_commit_some(struct channel *ch, void *state, unsigned *work)
         return true;
     }
     struct method m = {.id = METHOD_tx_commit_ok};
-    replies_method(ch, &m, core_record(ch->session->core, tx->durable));
+    replies_method(ch, &m, core_barrier(ch->session->core, tx->durable));
     tx->durable = false;
     return true;
 }

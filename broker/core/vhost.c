@@ -40,6 +40,7 @@ static enum err vhost_predeclare(struct vhost *v)
         struct exchange *x;
         if (exchange_new(v, &spec, &x) != OK)
             return ERR_NOMEM;
+        x->number = i + 1;
     }
     return OK;
 }

@@ -23,6 +23,7 @@
 #include "base/list.h"
 #include "base/map.h"
 
+struct catalogue;
 struct exchange;
 struct queue;
 
@@ -32,6 +33,7 @@ enum route_lane { ROUTE_AT_ONCE, ROUTE_IN_SLICES, ROUTE_LANES };
 struct vhost {
     struct span name; /* owned */
     uint64_t hash_seed;
+    struct catalogue *catalogue; /* told of what is durable; NULL = nobody is */
     struct map exchanges;
     struct map queues;
     struct map bindings;  /* by source, destination, key and arguments */
@@ -41,8 +43,8 @@ struct vhost {
     uint64_t route_mark;       /* the last mark handed out for a walk: see route.h */
 };
 
-/* A vhost with its predeclared exchanges ("", amq.direct, amq.fanout, amq.topic, amq.headers,
- * amq.match, amq.rabbitmq.trace). ERR_NOMEM. */
+/* A vhost with its predeclared exchanges, numbered from 1 ("", amq.direct, amq.fanout, amq.topic,
+ * amq.headers, amq.match, amq.rabbitmq.trace). ERR_NOMEM. */
 MUST_USE enum err vhost_new(struct vhost **out, struct span name, uint64_t hash_seed);
 
 /* There must be no queue left, in `queues` or as the destination of a binding. */

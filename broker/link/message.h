@@ -7,8 +7,8 @@
  *
  * `bytes` holds route, header and, when `large` is NULL, the body.
  *
- * Only the core counts references (message_ref, message_unref). Other threads read a message
- * through a reference that the core holds for them.
+ * Only the core counts references (message_ref, message_unref), and writes `token`. Other threads
+ * read a message through a reference that the core holds for them.
  *
  * Thread: core for references, any for reading.
  */
@@ -19,6 +19,7 @@
 #include "base/span.h"
 
 struct message {
+    uint64_t token; /* what the store calls it, 0 = nothing, or it has no single name for it */
     uint32_t refs;
     uint16_t route_size;
     uint8_t persistent;

@@ -210,8 +210,16 @@ static enum err main_serve(const struct config *config, const struct main_option
     /* Only now: a start that comes to nothing may not push an older recording aside. */
     e = main_record(options->record, why, why_size);
     if (e == OK)
-        e = workers_new(&main_workers, config, env, users, listener,
-                        main_recorder == NULL ? NULL : recorder_observer(main_recorder));
+        e = workers_new(
+            &main_workers,
+            &(struct workers_options){
+                .config = config,
+                .data = options->data,
+                .env = env,
+                .users = users,
+                .listener = listener,
+                .observer = main_recorder == NULL ? NULL : recorder_observer(main_recorder)},
+            why, why_size);
     if (e == OK) {
         struct sigaction stop = {.sa_handler = main_on_signal};
         sigaction(SIGTERM, &stop, NULL);
@@ -220,8 +228,6 @@ static enum err main_serve(const struct config *config, const struct main_option
         log_event(LOG_STARTED, "version=%s pid=%ld data=%s listeners=%s io_threads=%llu",
                   WHIPPET_VERSION, (long)getpid(), options->data, config->listener,
                   (unsigned long long)config->io_threads);
-        log_event(LOG_MEMORY_ONLY, "queues and messages are in memory only in this version and do "
-                                   "not survive a restart");
         puts("Server startup complete");
         fflush(stdout);
         e = workers_run(main_workers);

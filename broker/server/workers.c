@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "broker/core/restore.h"
+#include "broker/server/disk_worker.h"
 #include "broker/server/memory_limit.h"
 
 /* How long clients may take to leave after they were told. */
@@ -30,7 +32,8 @@ struct workers {
     size_t n_io;
     bool threaded;
     struct env *env;
-    struct store *store;
+    struct disk_worker *disk;
+    struct keeper *keeper; /* its */
     struct core *core;
     struct loop *core_loop; /* threaded: what the core waits on */
     struct loop_listener *listener;
@@ -83,13 +86,13 @@ static enum err workers_new_io(struct worker *w, uint32_t index, const struct co
     return e;
 }
 
-static enum err workers_new_core(struct workers *w, const struct config *c,
-                                 const struct users *users, const struct core_observer *observer)
+static enum err workers_new_core(struct workers *w, const struct workers_options *o)
 {
+    const struct config *c = o->config;
     struct core_options options = {
         .env = w->env,
-        .store = w->store,
-        .users = users,
+        .store = keeper_store(w->keeper),
+        .users = o->users,
         .version = span_str(c->product_version),
         .default_vhost = span_str(c->default_vhost),
         .frame_max = (uint32_t)c->frame_max,
@@ -97,7 +100,7 @@ static enum err workers_new_core(struct workers *w, const struct config *c,
         .heartbeat_s = (uint16_t)c->heartbeat_s,
         .message_size_max = c->max_message_size,
         .memory_limit_bytes = workers_memory_limit(c),
-        .observer = observer,
+        .observer = o->observer,
     };
     ASSERT(w->n_io != 0);
     struct link **links = calloc(w->n_io, sizeof(struct link *));
@@ -110,29 +113,58 @@ static enum err workers_new_core(struct workers *w, const struct config *c,
     return e;
 }
 
-enum err workers_new(struct workers **out, const struct config *config, struct env *env,
-                     const struct users *users, struct loop_listener *listener,
-                     const struct core_observer *observer)
+/* From the disk's thread. */
+static void workers_wake_from_disk(void *arg)
 {
+    struct workers *w = arg;
+    loop_wake(w->threaded ? w->core_loop : w->io[0].loop);
+}
+
+/* The core as it was. */
+static enum err workers_restore(struct workers *w)
+{
+    struct recovery_target target = restore_target(w->core);
+    enum err e = keeper_restore(w->keeper, &target);
+    const struct recovery_figures *f = keeper_figures(w->keeper);
+    if (e == OK && f->n_records != 0)
+        log_event(LOG_RECOVERED,
+                  "records=%llu lost=%llu messages_lost=%llu groups_dropped=%llu clean=%s",
+                  (unsigned long long)f->n_records, (unsigned long long)f->n_lost,
+                  (unsigned long long)f->n_messages_lost, (unsigned long long)f->n_groups_dropped,
+                  f->clean ? "yes" : "no");
+    if (f->last_object > w->core->catalogue.last_number)
+        w->core->catalogue.last_number = f->last_object;
+    return e;
+}
+
+enum err workers_new(struct workers **out, const struct workers_options *options, char *why,
+                     size_t why_size)
+{
+    const struct config *config = options->config;
     *out = NULL;
     struct workers *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return ERR_NOMEM;
     w->threaded = config->io_threads != 0;
     w->n_io = w->threaded ? (size_t)config->io_threads : 1;
-    w->env = env;
-    w->listener = listener;
+    w->env = options->env;
+    w->listener = options->listener;
     w->io = calloc(w->n_io, sizeof(*w->io));
     enum err e = w->io == NULL ? ERR_NOMEM
-                               : store_open(&w->store, &(struct store_options){.delay = NULL});
+                               : disk_worker_new(&w->disk, options->data, config, w->env,
+                                                 workers_wake_from_disk, w, why, why_size);
+    if (e == OK)
+        w->keeper = disk_worker_keeper(w->disk);
     if (e == OK && w->threaded)
         e = loop_new(&w->core_loop);
     for (size_t i = 0; e == OK && i < w->n_io; i++) {
         w->io[i].all = w;
-        e = workers_new_io(&w->io[i], (uint32_t)i, config, listener);
+        e = workers_new_io(&w->io[i], (uint32_t)i, config, w->listener);
     }
     if (e == OK)
-        e = workers_new_core(w, config, users, observer);
+        e = workers_new_core(w, options);
+    if (e == OK)
+        e = workers_restore(w);
     if (e != OK) {
         workers_free(w);
         return e;
@@ -152,7 +184,7 @@ void workers_free(struct workers *w)
         link_fini(&w->io[i].link);
     }
     loop_free(w->core_loop);
-    store_close(w->store);
+    disk_worker_free(w->disk);
     free(w->io);
     free(w);
 }
@@ -223,17 +255,23 @@ static bool workers_over(struct workers *w, uint64_t *deadline_ns)
     return list_empty(&w->core->sessions) || now >= *deadline_ns;
 }
 
-/* After a signal nothing may be waiting for long. */
+/* After a signal nothing may be waiting for long; nor may the store, once it has something to do.
+ */
 static uint64_t workers_wait_ns(struct workers *w, uint64_t wanted_ns)
 {
     uint64_t most = UINT64_C(100000000);
+    uint64_t due_ns = keeper_due_ns(w->keeper);
+    if (due_ns != UINT64_MAX) {
+        uint64_t left_ns = due_ns > w->core->now_ns ? due_ns - w->core->now_ns : 0;
+        wanted_ns = left_ns < wanted_ns ? left_ns : wanted_ns;
+    }
     return atomic_load(&w->stopping) && wanted_ns > most ? most : wanted_ns;
 }
 
 static bool workers_store_pending(struct workers *w)
 {
-    bool pending = store_step(w->store);
-    return pending || store_durable(w->store) != w->core->durable;
+    bool more = keeper_step(w->keeper, w->core->now_ns);
+    return more || store_durable(keeper_store(w->keeper)) != w->core->durable;
 }
 
 /* Everything on this thread. */
@@ -323,10 +361,22 @@ static enum err workers_run_threads(struct workers *w)
     return e;
 }
 
+/* Everything that was told is written, and how far queues were delivered. */
+static void workers_stop_store(struct workers *w)
+{
+    disk_worker_join(w->disk);
+    if (!keeper_stop(w->keeper, restore_mark(w->core)))
+        log_event(LOG_STORE_UNSTOPPED, "durable=%llu",
+                  (unsigned long long)store_durable(keeper_store(w->keeper)));
+}
+
 enum err workers_run(struct workers *w)
 {
-    if (w->threaded)
-        return workers_run_threads(w);
-    workers_run_inline(w);
-    return OK;
+    enum err e = disk_worker_start(w->disk);
+    if (e == OK && w->threaded)
+        e = workers_run_threads(w);
+    else if (e == OK)
+        workers_run_inline(w);
+    workers_stop_store(w);
+    return e;
 }

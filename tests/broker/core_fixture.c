@@ -36,14 +36,14 @@ struct fixture *fixture_new(uint64_t memory_limit_bytes)
     struct fixture *fx = calloc(1, sizeof(*fx));
     ck_assert_ptr_nonnull(fx);
     log_set_level(LOG_LEVEL_ERROR);
-    fx->env = (struct env){fixture_now_ns, fixture_secret, fx};
+    fx->env = (struct env){.now_ns = fixture_now_ns, .secret = fixture_secret, .self = fx};
     fx->message_size_max = 1 << 24;
     users_init(&fx->users);
     ck_assert_int_eq(
         users_add(&fx->users, SPAN_LIT("guest"), SPAN_LIT("guest"), (const uint8_t *)"salt", true),
         OK);
-    struct store_options store = {.delay = fixture_delay, .delay_arg = fx};
-    ck_assert_int_eq(store_open(&fx->store, &store), OK);
+    ck_assert_int_eq(null_keeper_init(&fx->keeper, fixture_delay, fx), OK);
+    fx->store = fx->keeper.store;
     struct link *links[FIXTURE_LINKS];
     for (unsigned i = 0; i < FIXTURE_LINKS; i++) {
         ck_assert_int_eq(link_init(&fx->links[i]), OK);
@@ -87,7 +87,7 @@ void fixture_drop(struct fixture *fx)
     fixture_drain(fx);
     for (unsigned i = 0; i < FIXTURE_LINKS; i++)
         link_fini(&fx->links[i]);
-    store_close(fx->store);
+    null_keeper_fini(&fx->keeper);
     users_fini(&fx->users);
     free(fx);
 }
@@ -99,7 +99,7 @@ bool fixture_step(struct fixture *fx)
     bool more = core_step(fx->core);
     core_check(fx->core);
     if (!fx->store_held) {
-        more |= store_step(fx->store);
+        more |= null_keeper_step(&fx->keeper);
         more |= store_durable(fx->store) != fx->core->durable;
     }
     if (!fx->out_held)

@@ -26,6 +26,7 @@
 
 #include "broker/core/core.h"
 #include "tests/base/suite.h"
+#include "tests/sim/null_keeper.h"
 
 enum { FIXTURE_LINKS = 2, FIXTURE_CLIENTS = 8, FIXTURE_LINES = 16384, FIXTURE_LINE_MAX = 320 };
 
@@ -51,7 +52,8 @@ struct fixture {
     uint64_t now_ns;
     struct users users;
     struct link links[FIXTURE_LINKS];
-    struct store *store;
+    struct null_keeper keeper;
+    struct store *store; /* its */
     uint64_t delay;
     bool store_held;
     bool out_held; /* nobody reads the core's rings */

@@ -100,7 +100,7 @@ static inline struct net *net_new(void)
     char why[256];
     ck_assert_ptr_nonnull(n);
     log_set_level(LOG_LEVEL_ERROR);
-    n->env = (struct env){net_now_ns, net_secret, n};
+    n->env = (struct env){.now_ns = net_now_ns, .secret = net_secret, .self = n};
     n->now_ns = 1000000000;
     uint16_t port = net_free_port();
     snprintf(n->address, sizeof(n->address), "127.0.0.1:%u", port);

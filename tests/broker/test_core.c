@@ -70,7 +70,7 @@ START_TEST(a_core_is_freed_with_whatever_is_going_on)
         forget(&fx->clients[i]);
     for (unsigned i = 0; i < FIXTURE_LINKS; i++)
         link_fini(&fx->links[i]);
-    store_close(fx->store);
+    null_keeper_fini(&fx->keeper);
     users_fini(&fx->users);
     free(fx);
 }

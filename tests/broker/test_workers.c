@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "tests/broker/net_fixture.h"
+#include "tests/storage/temporary.h"
 
 enum { PATIENCE_MS = 20000 };
 
@@ -15,6 +16,7 @@ struct broker {
     struct users users;
     struct loop_listener *listener;
     struct workers *workers;
+    struct temporary data;
     pthread_t thread;
     uint16_t port;
 };
@@ -41,8 +43,13 @@ static void broker_start(struct broker *b, const char *io_threads)
     ck_assert_int_eq(config_init(&b->config, why, sizeof(why)), OK);
     ck_assert_int_eq(config_set(&b->config, "io_threads", io_threads, why, sizeof(why)), OK);
     ck_assert_int_eq(listener_open(&b->listener, address, why, sizeof(why)), OK);
-    ck_assert_int_eq(workers_new(&b->workers, &b->config, &b->env, &b->users, b->listener, NULL),
-                     OK);
+    b->data = temporary_begin();
+    struct workers_options options = {.config = &b->config,
+                                      .data = b->data.path,
+                                      .env = &b->env,
+                                      .users = &b->users,
+                                      .listener = b->listener};
+    ck_assert_int_eq(workers_new(&b->workers, &options, why, sizeof(why)), OK);
     ck_assert_int_eq(pthread_create(&b->thread, NULL, broker_thread, b), 0);
 }
 
@@ -53,6 +60,7 @@ static void broker_join(struct broker *b)
     listener_close(b->listener);
     users_fini(&b->users);
     config_fini(&b->config);
+    temporary_end(&b->data);
 }
 
 /* What comes, or 0 at the end, be it orderly or not. */

@@ -16,6 +16,7 @@
 #include "broker/core/vhost.h"
 #include "tests/amqp/wire_play.h"
 #include "tests/fuzz/target.h"
+#include "tests/sim/null_keeper.h"
 
 enum { CLIENTS = 3, OURS = 8192, BODY_MAX = 64 * 1024, INPUT_MAX = 16 * 1024, TURNS_MAX = 100000 };
 
@@ -37,7 +38,7 @@ static struct broker {
     uint64_t now_ns;
     struct users users;
     struct link link;
-    struct store *store;
+    struct null_keeper keeper;
     uint64_t delay;
     struct core *core;
     struct client clients[CLIENTS];
@@ -66,15 +67,14 @@ static void broker_new(unsigned flags)
     static const uint8_t SALT[PASSWORD_SALT] = {1, 2, 3, 4};
     memset(&b, 0, sizeof(b));
     log_set_level(LOG_LEVEL_ERROR);
-    b.env = (struct env){broker_now_ns, broker_secret, NULL};
+    b.env = (struct env){.now_ns = broker_now_ns, .secret = broker_secret, .self = NULL};
     b.delay = (flags & FLAG_DELAY) != 0 ? 5 : 0;
     users_init(&b.users);
     ASSERT(users_add(&b.users, SPAN_LIT("g"), SPAN_LIT("g"), SALT, true) == OK);
     ASSERT(link_init(&b.link) == OK);
-    struct store_options store = {.delay = broker_delay};
-    ASSERT(store_open(&b.store, &store) == OK);
+    ASSERT(null_keeper_init(&b.keeper, broker_delay, NULL) == OK);
     struct core_options options = {.env = &b.env,
-                                   .store = b.store,
+                                   .store = b.keeper.store,
                                    .users = &b.users,
                                    .version = SPAN_LIT("4.2.0"),
                                    .default_vhost = SPAN_LIT("/"),
@@ -194,8 +194,8 @@ static bool turn(void)
     ring_publish(&b.link.in);
     bool more = core_step(b.core);
     core_check(b.core);
-    more |= store_step(b.store);
-    more |= store_durable(b.store) != b.core->durable;
+    more |= null_keeper_step(&b.keeper);
+    more |= store_durable(b.keeper.store) != b.core->durable;
     ring_see_published(&b.link.out);
     for (void *at; (at = ring_peek(&b.link.out, &size)) != NULL; ring_skip(&b.link.out))
         hear(at);
@@ -323,7 +323,7 @@ static void broker_free(void)
     ASSERT(b.core->queues.n == b.core->vhost->queues.n);
     ASSERT(b.core->queues.n != 0 || b.core->message_bytes == 0);
     core_free(b.core);
-    store_close(b.store);
+    null_keeper_fini(&b.keeper);
     link_fini(&b.link);
     users_fini(&b.users);
 }

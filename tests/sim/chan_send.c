@@ -110,9 +110,7 @@ void chan_purge(struct chan *ch, struct model_queue *q)
         chan_purge_shared(q);
     else
         chan_sweep_later(q, ch->cmd + 1);
-    if (q->durable && !q->exclusive)
-        e.batch = world_batch(chan_world(ch));
-    chan_command(ch, &m, &e);
+    chan_command(ch, &m, &e); /* waits for a batch only if it took away what the store knows */
 }
 
 static void chan_end_queue(struct chan *ch, struct model_queue *q, uint64_t cmd)

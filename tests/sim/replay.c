@@ -12,6 +12,9 @@
 /* Connections of one link: more descriptors than a process has. */
 enum { REPLAY_CONNS_MAX = 1 << 20 };
 
+/* Parcels sealed between two turns: one for each time that the keeper had a look. */
+enum { REPLAY_SEALS_MAX = 1 << 10 };
+
 enum replay_state { REPLAY_UNKNOWN, REPLAY_OPEN, REPLAY_FAULTED, REPLAY_CLOSED };
 
 struct replay_conn {
@@ -210,6 +213,19 @@ static bool replay_input(struct replay *r, struct span in)
 
 /* ---- Turns ---- */
 
+/* The store seals, and makes durable, what it did then. */
+static bool replay_store(struct replay *r)
+{
+    if (r->turn.filling - store_filling(r->store) > REPLAY_SEALS_MAX)
+        return replay_refuse(r, "the store has sealed too much for one turn");
+    while (store_filling(r->store) < r->turn.filling) {
+        const struct parcel *p = store_seal(r->store);
+        ASSERT(p != NULL);
+    }
+    store_complete(r->store, r->turn.durable);
+    return true;
+}
+
 static bool replay_turn(struct replay *r, struct span in)
 {
     struct recording_turn before = r->turn;
@@ -225,7 +241,8 @@ static bool replay_turn(struct replay *r, struct span in)
         atomic_store(&l->out.tail, r->turn.released[i]);
         ring_publish(&l->in);
     }
-    store_set(r->store, r->turn.filling, r->turn.durable);
+    if (!replay_store(r))
+        return false;
     if (r->turn.shutdown)
         core_shutdown(r->core);
     core_step(r->core);
@@ -302,10 +319,10 @@ static void replay_new_core(struct replay *r)
         ASSERT(e == OK);
         links[r->n_links] = &r->links[r->n_links].link;
     }
-    enum err e = store_open(&r->store, &(struct store_options){.delay = NULL});
+    enum err e = store_new(&r->store);
     ASSERT(e == OK);
     r->secrets = r->head.secrets;
-    r->env = (struct env){replay_now_ns, replay_secret, r};
+    r->env = (struct env){.now_ns = replay_now_ns, .secret = replay_secret, .self = r};
     r->observer = (struct core_observer){replay_began, replay_ended, r};
     struct core_options options = r->head.options;
     options.env = &r->env;
@@ -328,7 +345,7 @@ static void replay_free(struct replay *r)
     core_free(r->core);
     for (uint32_t i = 0; i < r->n_links; i++)
         replay_free_link(&r->links[i]);
-    store_close(r->store);
+    store_free(r->store);
     free(r->users.list); /* names are the recording's */
     free(r);
 }

@@ -21,7 +21,4 @@
  * recording is cut off; 1 after a sentence on what is wrong. */
 int replay(struct span recording);
 
-/* The store of a replay (store_replay.c) knows these numbers and nothing else. */
-void store_set(struct store *s, uint64_t filling, uint64_t durable);
-
 #endif

@@ -16,7 +16,7 @@ static void schedule_core_step(struct world *w)
 
 static bool schedule_store_pending(struct world *w)
 {
-    bool pending = store_step(w->store);
+    bool pending = null_keeper_step(&w->keeper);
     return pending || store_durable(w->store) != w->core->durable;
 }
 
@@ -125,7 +125,7 @@ static void schedule_free(struct world *w)
     case 0: loop_turn(s->loop, 0); break;
     case 1: io_read(s->io); break;
     case 2: io_write(s->io); break;
-    case 3: store_step(w->store); break;
+    case 3: null_keeper_step(&w->keeper); break;
     default: schedule_core_step(w);
     }
 }

@@ -152,8 +152,9 @@ static void world_new_broker(struct world *w)
     users_init(&w->users);
     enum err e = users_add(&w->users, SPAN_LIT("guest"), SPAN_LIT("guest"), SALT, true);
     ASSERT(e == OK);
-    e = store_open(&w->store, &(struct store_options){.delay = world_delay, .delay_arg = w});
+    e = null_keeper_init(&w->keeper, world_delay, w);
     ASSERT(e == OK);
+    w->store = w->keeper.store;
     e = loop_new(&w->core_loop);
     ASSERT(e == OK);
     struct link *links[SIDES_MAX];
@@ -189,7 +190,7 @@ static void world_free_broker(struct world *w)
         link_fini(&w->sides[i].link);
     }
     loop_free(w->core_loop);
-    store_close(w->store);
+    null_keeper_fini(&w->keeper);
     users_fini(&w->users);
 }
 

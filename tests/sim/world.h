@@ -20,9 +20,9 @@
 #include "broker/core/core.h"
 #include "broker/net/io.h"
 #include "broker/server/recorder.h"
-#include "storage/store.h"
 #include "tests/sim/model.h"
 #include "tests/sim/net.h"
+#include "tests/sim/null_keeper.h"
 
 enum { SIDES_MAX = 2, ACTORS_MAX = 12 };
 
@@ -82,7 +82,8 @@ struct world {
     struct env env;
     uint64_t now_ns;
     struct users users;
-    struct store *store;
+    struct null_keeper keeper;
+    struct store *store; /* its */
     struct rng store_rng;
     uint64_t n_sealed; /* batches that the store has sealed */
     struct side sides[SIDES_MAX];

@@ -21,7 +21,7 @@ struct rig *rig_new(uint64_t seed)
     struct rig *r = calloc(1, sizeof(*r));
     ASSERT(r != NULL);
     r->chance.state = seed;
-    r->env = (struct env){rig_now_ns, rig_secret, r};
+    r->env = (struct env){.now_ns = rig_now_ns, .secret = rig_secret, .self = r};
     r->fd = false_disk_new(0);
     r->options = (struct journal_options){.disk = false_disk(r->fd),
                                           .env = &r->env,

@@ -47,7 +47,9 @@ HEADERS = [
     (r"jansson\.h$", ("broker/admin/", "broker/cli/")),
     (r"pthread\.h$|threads\.h$|semaphore\.h$",
      ("base/", "broker/link/", "broker/server/", "storage/disk_posix")),
-    (r"stdatomic\.h$", ("base/", "broker/link/", "broker/net/", "broker/server/")),
+    # The keeper is where core and disk thread meet.
+    (r"stdatomic\.h$",
+     ("base/", "broker/link/", "broker/net/", "broker/server/", "storage/keeper")),
     (r"sys/socket\.h$|netinet/|arpa/inet\.h$|netdb\.h$|sys/un\.h$|sys/epoll\.h$",
      ("broker/net/", "broker/cli/", "broker/server/", "broker/admin/http")),
 ]

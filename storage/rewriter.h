@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/* storage/rewriter.h — keeps the journal within its bound: FORMAT.md, section 5.
+ *
+ * When the journal has grown beyond its bound, what is still needed of its oldest file is written
+ * once more, at its end, and the file let go of. Only the core knows what is needed: it is asked in
+ * small portions, and what it has said is written before anything that the core tells later, so
+ * that a settlement never lies in an older file than its message.
+ *
+ * If a file turns out to be needed for the most part, the bound is raised by its size, and lowered
+ * again when others are not: so what is written again is at most about as much as is written.
+ *
+ * Thread: that of the journal; rewriter_answer on the core's, while the rewriter waits for it.
+ * Blocks: rewriter_step.
+ */
+#ifndef STORAGE_REWRITER_H
+#define STORAGE_REWRITER_H
+
+#include "storage/store.h"
+#include "storage/writer.h"
+
+enum { REWRITER_QUESTIONS = 1024 };
+
+enum rewriter_state {
+    REWRITER_IDLE,
+    REWRITER_READING, /* a file, piece by piece */
+    REWRITER_ASKING,  /* until rewriter_answer */
+    REWRITER_ANSWERED /* what is needed is to be written */
+};
+
+struct rewriter_question {
+    struct store_target target;
+    uint64_t object;
+    struct span what; /* of an object; NULL = it is about the target */
+    bool live;
+};
+
+/* A record that may have to be written again. */
+struct rewriter_record {
+    uint8_t kind;
+    uint64_t time_ns;
+    size_t at; /* its body, in `bytes` */
+    size_t size;
+};
+
+struct rewriter {
+    struct journal *journal;
+    struct writer *writer;
+    uint64_t bound; /* of the journal, in bytes */
+    uint64_t slack; /* by which it is raised */
+    enum rewriter_state state;
+    struct journal_cursor cursor;
+    bool more; /* of the file behind the cursor */
+    uint64_t file_bytes;
+    uint64_t kept_bytes; /* of the file: written again */
+    struct buf bytes;    /* of the piece at hand */
+    struct rewriter_record *records;
+    size_t n_records;
+    size_t records_capacity;
+    size_t asked_from; /* records that the questions are about … */
+    size_t asked_to;
+    struct rewriter_question *questions;
+    size_t n_questions;
+    size_t questions_capacity;
+    size_t at;       /* … the next of them to be written … */
+    size_t question; /* … and its first question */
+    struct batch batch;
+    bool filled; /* the batch is to be written */
+};
+
+void rewriter_init(struct rewriter *rw, struct journal *j, struct writer *w, uint64_t bound);
+void rewriter_fini(struct rewriter *rw);
+
+/* Is there something that rewriter_step would do? */
+bool rewriter_has_work(const struct rewriter *rw);
+
+/* One piece of work. What journal_write and journal_read_file answer: it is to be called again. */
+MUST_USE enum err rewriter_step(struct rewriter *rw);
+
+/* The state is REWRITER_ASKING, and is REWRITER_ANSWERED then. */
+void rewriter_answer(struct rewriter *rw, const struct store_owner *owner);
+
+#endif
