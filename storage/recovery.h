@@ -26,6 +26,8 @@ struct recovered_message {
 
 /* What has been told, to be made again. Any error ends the recovery. */
 struct recovery_target {
+    /* First: numbers of objects up to this one were used. */
+    void (*last_object)(void *arg, uint64_t object);
     /* In the order of object numbers. */
     enum err (*declared)(void *arg, uint64_t object, struct span what);
     /* The bytes of a message, which are borrowed: makes it, with `n` references. */

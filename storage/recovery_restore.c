@@ -267,6 +267,7 @@ static void restore_drop(struct restore *s)
 enum err recovery_restore(struct recovery *r, struct journal *j, const struct recovery_target *to)
 {
     struct restore s = {.r = r, .to = to};
+    to->last_object(to->arg, r->figures.last_object);
     enum err e = restore_objects(&s);
     if (e == OK)
         e = restore_messages(&s, j);

@@ -251,8 +251,6 @@ static enum err catalogue_restore_binding(struct core *core, uint64_t number,
 enum err catalogue_restore(struct core *core, uint64_t number, struct span what)
 {
     struct catalogue_item i;
-    if (number > core->catalogue.last_number)
-        core->catalogue.last_number = number;
     if (!catalogue_take(what, &i) || !span_eq(i.vhost, core->vhost->name))
         return ERR_SYNTAX;
     switch (i.kind) {

@@ -6,6 +6,13 @@
 #include "broker/core/queue.h"
 #include "broker/core/vhost.h"
 
+static void restore_last_object(void *arg, uint64_t object)
+{
+    struct core *core = arg;
+    if (object > core->catalogue.last_number)
+        core->catalogue.last_number = object;
+}
+
 static enum err restore_declared(void *arg, uint64_t object, struct span what)
 {
     struct core *core = arg;
@@ -37,8 +44,6 @@ static enum err restore_queue(void *arg, uint64_t queue, const struct recovered_
     struct queue *q = queue_by_number(core, queue);
     enum err e = OK;
     size_t i = 0;
-    if (queue > core->catalogue.last_number)
-        core->catalogue.last_number = queue;
     for (; q != NULL && i < n && e == OK; i++)
         e = queue_restore(q, messages[i].message, messages[i].seq);
     for (i -= e != OK; i < n; i++)
@@ -52,7 +57,8 @@ static enum err restore_queue(void *arg, uint64_t queue, const struct recovered_
 
 struct recovery_target restore_target(struct core *core)
 {
-    return (struct recovery_target){.declared = restore_declared,
+    return (struct recovery_target){.last_object = restore_last_object,
+                                    .declared = restore_declared,
                                     .message = restore_message,
                                     .drop = restore_drop,
                                     .queue = restore_queue,

@@ -132,8 +132,6 @@ static enum err workers_restore(struct workers *w)
                   (unsigned long long)f->n_records, (unsigned long long)f->n_lost,
                   (unsigned long long)f->n_messages_lost, (unsigned long long)f->n_groups_dropped,
                   f->clean ? "yes" : "no");
-    if (f->last_object > w->core->catalogue.last_number)
-        w->core->catalogue.last_number = f->last_object;
     return e;
 }
 

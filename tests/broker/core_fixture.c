@@ -9,9 +9,11 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "broker/core/messages.h"
+#include "broker/core/restore.h"
 #include "broker/core/vhost.h"
 
-enum { TEXT_MAX = 4096 };
+enum { TEXT_MAX = 4096, KEPT_FILE_BYTES = 256 * 1024, KEPT_JOURNAL_BYTES = 1024 * 1024 };
 
 /* ---- The world ---- */
 
@@ -31,19 +33,30 @@ static uint64_t fixture_delay(void *arg)
     return ((struct fixture *)arg)->delay;
 }
 
-struct fixture *fixture_new(uint64_t memory_limit_bytes)
+static uint64_t fixture_wall_ns(struct env *env)
+{
+    return UINT64_C(1700000000000000000) + fixture_now_ns(env);
+}
+
+static struct fixture *fixture_begin(void)
 {
     struct fixture *fx = calloc(1, sizeof(*fx));
     ck_assert_ptr_nonnull(fx);
     log_set_level(LOG_LEVEL_ERROR);
-    fx->env = (struct env){.now_ns = fixture_now_ns, .secret = fixture_secret, .self = fx};
+    fx->env = (struct env){.now_ns = fixture_now_ns,
+                           .secret = fixture_secret,
+                           .wall_ns = fixture_wall_ns,
+                           .self = fx};
     fx->message_size_max = 1 << 24;
     users_init(&fx->users);
     ck_assert_int_eq(
         users_add(&fx->users, SPAN_LIT("guest"), SPAN_LIT("guest"), (const uint8_t *)"salt", true),
         OK);
-    ck_assert_int_eq(null_keeper_init(&fx->keeper, fixture_delay, fx), OK);
-    fx->store = fx->keeper.store;
+    return fx;
+}
+
+static void fixture_new_core(struct fixture *fx, uint64_t memory_limit_bytes)
+{
     struct link *links[FIXTURE_LINKS];
     for (unsigned i = 0; i < FIXTURE_LINKS; i++) {
         ck_assert_int_eq(link_init(&fx->links[i]), OK);
@@ -60,12 +73,75 @@ struct fixture *fixture_new(uint64_t memory_limit_bytes)
                                    .message_size_max = fx->message_size_max,
                                    .memory_limit_bytes = memory_limit_bytes};
     ck_assert_int_eq(core_new(&fx->core, &options, links, FIXTURE_LINKS), OK);
+}
+
+struct fixture *fixture_new(uint64_t memory_limit_bytes)
+{
+    struct fixture *fx = fixture_begin();
+    ck_assert_int_eq(null_keeper_init(&fx->keeper, fixture_delay, fx), OK);
+    fx->store = fx->keeper.store;
+    fixture_new_core(fx, memory_limit_bytes);
     return fx;
+}
+
+static void fixture_wake(void *arg)
+{
+    (void)arg; /* both sides look for themselves */
+}
+
+enum err fixture_new_kept(struct fixture **out, struct disk *disk)
+{
+    struct fixture *fx = fixture_begin();
+    struct keeper_options options = {.disk = disk,
+                                     .env = &fx->env,
+                                     .file_bytes = KEPT_FILE_BYTES,
+                                     .journal_bytes = KEPT_JOURNAL_BYTES,
+                                     .parts = message_stored_parts,
+                                     .wake_core = fixture_wake,
+                                     .wake_disk = fixture_wake};
+    uint64_t holder;
+    *out = NULL;
+    enum err e = keeper_open(&fx->kept, &options, &holder);
+    if (e != OK) {
+        users_fini(&fx->users);
+        free(fx);
+        return e;
+    }
+    fx->store = keeper_store(fx->kept);
+    fixture_new_core(fx, 0);
+    struct recovery_target target = restore_target(fx->core);
+    e = keeper_restore(fx->kept, &target);
+    if (e != OK) {
+        fixture_drop(fx);
+        return e;
+    }
+    core_check(fx->core);
+    *out = fx;
+    return OK;
+}
+
+bool fixture_work(struct fixture *fx)
+{
+    return keeper_work(fx->kept) == KEEPER_WORKED;
+}
+
+/* Between two turns. True when the core should have one at once. */
+static bool fixture_keep(struct fixture *fx)
+{
+    bool more;
+    if (fx->kept == NULL) {
+        more = null_keeper_step(&fx->keeper);
+    } else {
+        more = keeper_step(fx->kept, fx->now_ns);
+        more |= fixture_work(fx);
+        more |= keeper_step(fx->kept, fx->now_ns);
+    }
+    return more || store_durable(fx->store) != fx->core->durable;
 }
 
 static void fixture_drain(struct fixture *fx);
 
-void fixture_free(struct fixture *fx)
+static void fixture_close(struct fixture *fx)
 {
     fx->store_held = false;
     fx->out_held = false;
@@ -76,6 +152,18 @@ void fixture_free(struct fixture *fx)
     for (unsigned i = 0; i < fx->n_clients; i++) {
         ck_assert_msg(!fx->clients[i].open, "client %u was not released", i);
     }
+}
+
+void fixture_free(struct fixture *fx)
+{
+    fixture_close(fx);
+    fixture_drop(fx);
+}
+
+void fixture_stop(struct fixture *fx)
+{
+    fixture_close(fx);
+    ck_assert(keeper_stop(fx->kept, restore_mark(fx->core)));
     fixture_drop(fx);
 }
 
@@ -87,7 +175,9 @@ void fixture_drop(struct fixture *fx)
     fixture_drain(fx);
     for (unsigned i = 0; i < FIXTURE_LINKS; i++)
         link_fini(&fx->links[i]);
-    null_keeper_fini(&fx->keeper);
+    if (fx->kept == NULL)
+        null_keeper_fini(&fx->keeper);
+    keeper_close(fx->kept);
     users_fini(&fx->users);
     free(fx);
 }
@@ -98,10 +188,8 @@ bool fixture_step(struct fixture *fx)
         ring_publish(&fx->links[i].in);
     bool more = core_step(fx->core);
     core_check(fx->core);
-    if (!fx->store_held) {
-        more |= null_keeper_step(&fx->keeper);
-        more |= store_durable(fx->store) != fx->core->durable;
-    }
+    if (!fx->store_held)
+        more |= fixture_keep(fx);
     if (!fx->out_held)
         fixture_drain(fx);
     return more;

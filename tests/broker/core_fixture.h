@@ -14,8 +14,8 @@
  * What the core sends is written the same way, in the order of methods.def; orders to the I/O side
  * are lines like "order CLOSE". heard() wants exactly these lines, and forgets them.
  *
- * Time is the fixture's own. Records are durable `delay` steps after they were sealed, or not at
- * all while `store_held`. Contents count as sent as soon as they are read, unless the client
+ * Time is the fixture's own. What the store is told is durable `delay` steps after it was sealed, or
+ * not at all while `store_held`; a fixture that is kept has a disk instead. Contents count as sent as soon as they are read, unless the client
  * stalls.
  *
  * Every call that ends in a turn of the core ends with core_check, one that runs until all is quiet
@@ -25,6 +25,7 @@
 #define TESTS_BROKER_CORE_FIXTURE_H
 
 #include "broker/core/core.h"
+#include "storage/keeper.h"
 #include "tests/base/suite.h"
 #include "tests/sim/null_keeper.h"
 
@@ -53,7 +54,8 @@ struct fixture {
     struct users users;
     struct link links[FIXTURE_LINKS];
     struct null_keeper keeper;
-    struct store *store; /* its */
+    struct keeper *kept; /* instead of it; NULL = none */
+    struct store *store; /* of either */
     uint64_t delay;
     bool store_held;
     bool out_held; /* nobody reads the core's rings */
@@ -66,6 +68,15 @@ struct fixture {
 
 /* A core with user guest, vhost "/". `memory_limit_bytes` 0 = none. */
 struct fixture *fixture_new(uint64_t memory_limit_bytes);
+
+/* The same, kept on this disk: a core as an earlier one left it. What goes wrong is the answer. */
+MUST_USE enum err fixture_new_kept(struct fixture **out, struct disk *disk);
+
+/* One piece of the disk's work. True when there may be more. */
+bool fixture_work(struct fixture *fx);
+
+/* A clean stop: closes all sockets, and the store in good order. */
+void fixture_stop(struct fixture *fx);
 
 /* Closes all sockets and frees the core. */
 void fixture_free(struct fixture *fx);
