@@ -96,6 +96,21 @@ START_TEST(what_is_deleted_stays_away)
 }
 END_TEST
 
+START_TEST(what_is_unbound_stays_unbound)
+{
+    begin();
+    say(c, "1 queue_declare queue=q durable no_wait");
+    say(c, "1 queue_bind queue=q exchange=amq.fanout no_wait");
+    say(c, "1 queue_bind queue=q exchange=amq.direct routing_key=k no_wait");
+    say(c, "1 queue_unbind queue=q exchange=amq.fanout");
+    crash_and_start();
+    say(c, "1 basic_publish exchange=amq.fanout | 1");
+    say(c, "1 basic_publish exchange=amq.direct routing_key=k | 2");
+    ck_assert_uint_eq(queue_n_ready(fixture_queue(fx, "q")), 1);
+    end();
+}
+END_TEST
+
 START_TEST(messages_are_there_in_order_and_flagged_after_a_crash)
 {
     begin();
@@ -208,7 +223,7 @@ START_TEST(an_auto_delete_exchange_outlives_its_passing_bindings)
 END_TEST
 
 SUITE("restore", what_is_declared_is_there_again, what_is_deleted_stays_away,
-      messages_are_there_in_order_and_flagged_after_a_crash,
+      what_is_unbound_stays_unbound, messages_are_there_in_order_and_flagged_after_a_crash,
       after_a_clean_stop_only_what_was_delivered_is_flagged,
       a_transaction_without_its_commit_is_not_there, transient_messages_are_not_kept,
       a_purge_is_kept, numbers_are_never_used_twice,
