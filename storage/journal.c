@@ -104,18 +104,34 @@ enum err journal_make(struct journal *j, bool newer, uint64_t bytes)
     return e;
 }
 
+static enum err journal_head_put(struct journal_file *f, const struct file_head *h)
+{
+    uint8_t block[BLOCK_BYTES] = {0};
+    for (size_t i = 0; i < BLOCK_BYTES; i += BLOCK_BYTES / FILE_HEAD_COPIES)
+        file_head_put(block + i, h);
+    struct span part = span_of(block, sizeof(block));
+    enum err e = disk_write(f->file, 0, &part, 1);
+    if (e == OK)
+        e = disk_sync(f->file);
+    if (e != OK)
+        log_event(LOG_JOURNAL_FAULT, "file=%s what=head text=\"%s\"", f->file->path, err_text(e));
+    return e != OK ? ERR_IO : OK;
+}
+
+enum err journal_head_write_none(struct journal *j)
+{
+    struct journal_file *f = journal_last(j);
+    struct file_head none = f->head;
+    none.number = 0;
+    return journal_head_put(f, &none);
+}
+
 enum err journal_head_write(struct journal *j, uint64_t copied_to)
 {
     struct journal_file *f = journal_last(j);
     f->head.copied_to = copied_to;
-    uint8_t block[BLOCK_BYTES] = {0};
-    for (size_t i = 0; i < BLOCK_BYTES; i += BLOCK_BYTES / FILE_HEAD_COPIES)
-        file_head_put(block + i, &f->head);
-    struct span part = span_of(block, sizeof(block));
     j->writing = false;
-    enum err e = disk_write(f->file, 0, &part, 1);
-    if (e == OK)
-        e = disk_sync(f->file);
+    enum err e = journal_head_put(f, &f->head);
     if (e == OK)
         e = disk_sync_folder(j->options.disk, JOURNAL_FOLDER);
     if (e != OK) {
@@ -198,12 +214,24 @@ static enum err journal_room(struct journal *j, size_t size)
     return journal_last(j)->end + size <= j->options.file_bytes ? OK : journal_begin(j, false);
 }
 
+/* The oldest file that is there, of those not older than that: so a number that a batch tells, and
+ * no file has, is that of a file that is missing. */
+static uint64_t journal_oldest_there(const struct journal *j, uint64_t oldest)
+{
+    size_t i = 0;
+    while (j->files[i].head.number < oldest)
+        i++;
+    return j->files[i].head.number;
+}
+
 enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest, uint64_t time_ns,
                        struct journal_place *place)
 {
     size_t size = batch_bytes(b);
-    ASSERT(size <= journal_batch_max(j) && oldest >= j->oldest && oldest <= journal_newest(j));
+    ASSERT(size <= journal_batch_max(j) && oldest <= journal_newest(j));
     bool was_writing = j->writing;
+    oldest = journal_oldest_there(j, oldest);
+    ASSERT(oldest >= j->oldest);
     enum err e = journal_room(j, size);
     if (e == OK)
         e = journal_put(j, b, oldest, time_ns, place);

@@ -39,7 +39,8 @@ struct journal_place {
 struct journal_visitor {
     /* The record borrows its bytes until the return. ERR_NOMEM or ERR_LIMIT end the opening. */
     enum err (*record)(void *arg, uint64_t lsn, struct journal_place place, const struct record *r);
-    /* `n` records from `lsn` on are lost. They were in this file, as far as anybody knows. */
+    /* `n` records from `lsn` on are lost. They were in this file, as far as anybody knows. If it is
+     * older than any that is there, others before them are, too, and nothing tells how many. */
     void (*damaged)(void *arg, uint64_t lsn, uint64_t n, uint64_t file);
     void *arg;
 };

@@ -59,6 +59,10 @@ void journal_spare(struct journal *j, uint64_t number);
  * ERR_LIMIT. */
 MUST_USE enum err journal_make(struct journal *j, bool newer, uint64_t bytes);
 
+/* The file that was made last gets a head that tells no number, for good: so if there is none, but
+ * something else, it is known that there was one. ERR_IO. */
+MUST_USE enum err journal_head_write_none(struct journal *j);
+
 /* The file that was made last counts from here on, and what comes after its beginning in the files
  * before is void; what up to `copied_to` followed is in it already, synced. If that fails, ERR_IO,
  * nobody knows whether it does: it is not there any more, and nothing may be written to the one
@@ -84,6 +88,10 @@ void journal_window_drop(struct journal *j);
  */
 struct span journal_read(struct journal *j, struct disk_file *f, uint64_t at, size_t size);
 bool journal_is_zeros(struct span s);
+
+/* The way from a block of zeros to where the next data may be. Only a way before what is behind it
+ * has been read: to a file system reserved space is data once it has been read. */
+uint64_t journal_step_to_data(struct disk_file *f, uint64_t offset);
 
 /* Is there a batch of the file at `offset`? `*step` is the way to where the next may be. */
 bool journal_batch_at(struct journal *j, const struct journal_file *f, uint64_t offset,

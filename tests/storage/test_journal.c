@@ -111,6 +111,40 @@ START_TEST(first_block_torn)
 }
 END_TEST
 
+/* What a start has copied in part must not stand in for what it was copied from. */
+START_TEST(copy_torn)
+{
+    for (uint64_t seed = 1; seed <= SEEDS * 4; seed++) {
+        bool cut = true;
+        for (uint64_t n = 1; cut; n++) {
+            struct rig *r = rig_new(seed * 1000 + n);
+            ck_assert_int_eq(rig_open(r), OK);
+            ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+            rig_end(r);
+            false_disk_cut_at(r->fd, false_disk_count(r->fd) + n);
+            (void)rig_open(r);
+            cut = false_disk_is_cut(r->fd);
+            rig_recover(r, 0);
+            rig_free(r);
+        }
+    }
+}
+END_TEST
+
+/* However often the power goes while a start makes its file, what that leaves is used again. */
+START_TEST(torn_files_do_not_pile_up)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rig *r = rig_new(seed);
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_int_eq(rig_write(r, 3, 9000), OK);
+        rig_recover(r, 40);
+        ck_assert_uint_le(rig_n_files(r), 2 + 2);
+        rig_free(r);
+    }
+}
+END_TEST
+
 static void write_some(struct rig *r)
 {
     if (rig_open(r) == OK && rig_write(r, 3, 2000) == OK)
@@ -343,8 +377,8 @@ START_TEST(a_full_disk_still_takes_what_fits)
 END_TEST
 
 SUITE("journal", what_is_written_is_there_after_the_next_start, files_are_recycled,
-      first_block_torn, batch_torn, batch_whole_but_unsynced, crash_while_starting,
-      crash_while_starting_twice, next_file_torn, let_go_unsynced, let_go_by_an_empty_batch,
-      let_go_in_doubt, rename_unsynced, written_again_then_cut, failed_sync_then_start,
-      failed_twice, whatever_fails_nothing_confirmed_is_lost, a_full_disk_loses_nothing,
-      a_full_disk_still_takes_what_fits)
+      first_block_torn, copy_torn, torn_files_do_not_pile_up, batch_torn, batch_whole_but_unsynced,
+      crash_while_starting, crash_while_starting_twice, next_file_torn, let_go_unsynced,
+      let_go_by_an_empty_batch, let_go_in_doubt, rename_unsynced, written_again_then_cut,
+      failed_sync_then_start, failed_twice, whatever_fails_nothing_confirmed_is_lost,
+      a_full_disk_loses_nothing, a_full_disk_still_takes_what_fits)

@@ -139,6 +139,82 @@ START_TEST(head_damaged)
 }
 END_TEST
 
+/* Nothing in the file's first two blocks can be known: it is no spare, and stays as it is. */
+START_TEST(head_and_batch_damaged)
+{
+    uint64_t offsets[5];
+    struct rig *r = rig_of_five(offsets);
+    char path[] = JOURNAL_FOLDER "/2";
+    while (journal_newest(r->journal) < 5)
+        ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+    rig_let_go(r, 2);
+    ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+    ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+    uint64_t n = 0;
+    for (uint64_t lsn = 1; lsn <= r->confirmed; lsn++)
+        n += r->files[lsn] == 3;
+    rig_power(r);
+    path[sizeof(path) - 2] = '3';
+    false_disk_flip(r->fd, path, 0, 1);
+    false_disk_flip(r->fd, path, BLOCK_BYTES / FILE_HEAD_COPIES, 1);
+    false_disk_flip(r->fd, path, BLOCK_BYTES, 1);
+    r->expects_damage = true;
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_uint_eq(r->n_damaged, n);
+        for (int k = 0; k < 20; k++)
+            ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+        ck_assert_uint_eq(false_disk_file_size(r->fd, path), RIG_FILE_BYTES);
+        rig_power(r);
+    }
+    rig_free(r);
+}
+END_TEST
+
+/* A write that the device has lost: the head is zeros, and what follows it is there. */
+START_TEST(head_of_zeros)
+{
+    uint64_t offsets[5];
+    struct rig *r = rig_of_five(offsets);
+    struct disk_file *f;
+    uint8_t block[BLOCK_BYTES] = {0};
+    struct span part = span_of(block, sizeof(block));
+    rig_end(r);
+    ck_assert_int_eq(disk_open(r->options.disk, JOURNAL_FOLDER "/2", DISK_WRITE, &f), OK);
+    ck_assert_int_eq(disk_write(f, 0, &part, 1), OK);
+    disk_close(f);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_uint_eq(r->confirmed, 20);
+    rig_free(r);
+}
+END_TEST
+
+/* A file has gone: in the middle, and the oldest. */
+START_TEST(missing_file)
+{
+    for (unsigned which = 2; which <= 3; which++) {
+        uint64_t offsets[5];
+        struct rig *r = rig_of_five(offsets);
+        char path[] = JOURNAL_FOLDER "/2";
+        path[sizeof(path) - 2] = (char)('0' + which);
+        while (journal_newest(r->journal) < 5)
+            ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+        rig_let_go(r, 2);
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+        uint64_t n = 0;
+        for (uint64_t lsn = 1; lsn <= r->confirmed; lsn++)
+            n += r->files[lsn] == which;
+        rig_end(r);
+        ck_assert_int_eq(disk_remove(r->options.disk, path), OK);
+        r->expects_damage = true;
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_uint_eq(r->n_damaged, which == 2 ? 1 : n);
+        rig_free(r);
+    }
+}
+END_TEST
+
 /* A body that holds a batch, block by block, in one whose head is damaged. */
 START_TEST(forged_batch)
 {
@@ -242,5 +318,6 @@ START_TEST(names_that_are_no_numbers_are_left_alone)
 END_TEST
 
 SUITE("journal_scan", damage_in_the_middle, damaged_length, damaged_index, damaged_header,
-      damage_before_an_empty_batch, head_damaged, forged_batch, foreign_file, future_format,
+      damage_before_an_empty_batch, head_damaged, head_and_batch_damaged, head_of_zeros,
+      missing_file, forged_batch, foreign_file, future_format,
       names_that_are_no_numbers_are_left_alone)
