@@ -40,12 +40,21 @@ static void journal_remove(struct journal *j, uint64_t number)
         log_event(LOG_JOURNAL_FAULT, "file=%s what=remove text=\"%s\"", path, err_text(e));
 }
 
-void journal_spare(struct journal *j, uint64_t number)
+void journal_file_close(struct journal *j, struct disk_file *f)
 {
-    if (j->n_spares < JOURNAL_SPARES_MAX)
-        j->spares[j->n_spares++] = number;
-    else
+    j->window.file = NULL;
+    disk_close(f);
+}
+
+void journal_spare(struct journal *j, uint64_t number, struct disk_file *file)
+{
+    j->window.file = NULL;
+    if (j->n_spares < JOURNAL_SPARES_MAX && !file->failed) {
+        j->spares[j->n_spares++] = (struct journal_spare){number, file};
+    } else {
+        disk_close(file);
         journal_remove(j, number);
+    }
 }
 
 /* A file under a new name: a spare one if there is any. */
@@ -54,18 +63,40 @@ static enum err journal_file_open(struct journal *j, uint64_t number, struct dis
     char path[DISK_PATH_MAX];
     journal_path(path, number);
     while (j->n_spares != 0) {
-        char spare[DISK_PATH_MAX];
-        journal_path(spare, j->spares[--j->n_spares]);
-        if (disk_rename(j->options.disk, spare, path) == OK)
-            return disk_open(j->options.disk, path, DISK_WRITE, out);
+        struct journal_spare spare = j->spares[--j->n_spares];
+        if (disk_rename(j->options.disk, spare.file->path, path) == OK) {
+            journal_path(spare.file->path, number);
+            *out = spare.file;
+            return OK;
+        }
+        disk_close(spare.file);
     }
-    return disk_open(j->options.disk, path, DISK_NEW, out);
+    enum err e = disk_open(j->options.disk, path, DISK_NEW, out);
+    if (e == ERR_LIMIT)
+        log_event(LOG_JOURNAL_FAULT, "file=%s what=open text=\"%s\" do=\"raise LimitNOFILE\"", path,
+                  err_text(e));
+    return e;
 }
 
-void journal_file_close(struct journal *j, struct disk_file *f)
+enum err journal_prepare(struct journal *j)
 {
-    j->window.file = NULL;
-    disk_close(f);
+    if (j->n_spares != 0)
+        return OK;
+    uint64_t number = ++j->last_number;
+    struct disk_file *file;
+    enum err e = journal_file_open(j, number, &file);
+    if (e != OK)
+        return e;
+    e = disk_reserve(file, j->options.file_bytes);
+    if (e == OK)
+        e = disk_sync(file);
+    if (e == OK) {
+        journal_spare(j, number, file);
+    } else {
+        disk_close(file);
+        journal_remove(j, number);
+    }
+    return e;
 }
 
 static struct journal_file *journal_last(struct journal *j)
@@ -159,12 +190,7 @@ static void journal_recycle(struct journal *j)
     size_t n = 0;
     while (n + 1 < j->n_files && j->files[n].head.number < j->oldest) {
         struct journal_file *f = &j->files[n++];
-        bool failed = f->file->failed;
-        journal_file_close(j, f->file);
-        if (failed)
-            journal_remove(j, f->head.number);
-        else
-            journal_spare(j, f->head.number);
+        journal_spare(j, f->head.number, f->file);
     }
     j->n_files -= n;
     memmove(j->files, j->files + n, j->n_files * sizeof(*j->files));
@@ -272,6 +298,8 @@ void journal_close(struct journal *j)
         return;
     for (size_t i = 0; i < j->n_files; i++)
         disk_close(j->files[i].file);
+    while (j->n_spares != 0)
+        disk_close(j->spares[--j->n_spares].file);
     journal_window_drop(j);
     free(j->files);
     free(j);

@@ -75,6 +75,11 @@ void journal_close(struct journal *j);
 MUST_USE enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest,
                                 uint64_t time_ns, struct journal_place *place);
 
+/* Makes the next file ahead of need, if there is none to be used again: so the batch that needs it
+ * waits for less, and finds space and a descriptor. Between two batches, when nobody waits.
+ * ERR_NOMEM, ERR_IO, ERR_FULL, ERR_LIMIT: nothing is wrong yet. */
+MUST_USE enum err journal_prepare(struct journal *j);
+
 /* How far the reading of a file has come: its number, and zeros to begin with. */
 struct journal_cursor {
     uint64_t file;

@@ -27,12 +27,18 @@ struct journal_window {
     bool unreadable; /* some block was, and was taken for zeros: set only */
 };
 
+/* A file that may be used again; open, so that no descriptor need be left when it is. */
+struct journal_spare {
+    uint64_t number;
+    struct disk_file *file;
+};
+
 struct journal {
     struct journal_options options;
     struct journal_file *files; /* that are needed, by number; the newest last */
     size_t n_files;
     size_t files_capacity;
-    uint64_t spares[JOURNAL_SPARES_MAX]; /* numbers of files that may be used again */
+    struct journal_spare spares[JOURNAL_SPARES_MAX];
     size_t n_spares;
     uint64_t last_number; /* of any file so far */
     uint32_t epoch;
@@ -52,7 +58,7 @@ MUST_USE enum err journal_files_reserve(struct journal *j);
 void journal_file_close(struct journal *j, struct disk_file *f);
 
 /* The file of that number is not needed: it is kept to be used again, or removed. */
-void journal_spare(struct journal *j, uint64_t number);
+void journal_spare(struct journal *j, uint64_t number, struct disk_file *file /* taken */);
 
 /* Makes the next file, with room for `bytes`: its first record will follow the last durable one.
  * With `newer` it is of a newer epoch. It does not count yet. ERR_NOMEM, ERR_IO, ERR_FULL,

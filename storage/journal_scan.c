@@ -183,6 +183,13 @@ static enum err scan_sort_file(struct scan *s, uint64_t number, struct disk_file
     return e;
 }
 
+static enum err scan_open(struct journal *j, uint64_t number, struct disk_file **out)
+{
+    char path[DISK_PATH_MAX];
+    journal_path(path, number);
+    return disk_open(j->options.disk, path, DISK_WRITE, out);
+}
+
 static enum err scan_files(struct scan *s)
 {
     struct disk *disk = s->j->options.disk;
@@ -194,10 +201,8 @@ static enum err scan_files(struct scan *s)
     qsort(s->numbers, s->n_numbers, sizeof(s->numbers[0]), scan_by_number);
     s->j->last_number = s->numbers[s->n_numbers - 1];
     for (size_t i = 0; i < s->n_numbers && e == OK; i++) {
-        char path[DISK_PATH_MAX];
         struct disk_file *file;
-        journal_path(path, s->numbers[i]);
-        e = disk_open(disk, path, DISK_WRITE, &file);
+        e = scan_open(s->j, s->numbers[i], &file);
         if (e == OK)
             e = scan_sort_file(s, s->numbers[i], file);
     }
@@ -250,8 +255,11 @@ static enum err scan_heads(struct scan *s)
     if (j->window.unreadable)
         return ERR_IO;
     /* Only now: a start that is refused changes nothing. */
-    for (size_t i = 0; i < s->n_spares; i++)
-        journal_spare(j, s->numbers[i]);
+    for (size_t i = 0; i < s->n_spares; i++) {
+        struct disk_file *file;
+        if (scan_open(j, s->numbers[i], &file) == OK)
+            journal_spare(j, s->numbers[i], file);
+    }
     return OK;
 }
 
@@ -296,8 +304,7 @@ static void scan_drop(struct scan *s, uint64_t end)
         if (needed) {
             j->files[n_files++] = f;
         } else {
-            journal_file_close(j, f.file);
-            journal_spare(j, f.head.number);
+            journal_spare(j, f.head.number, f.file);
         }
     }
     s->n_batches = n_batches;

@@ -98,6 +98,30 @@ START_TEST(files_are_recycled)
 }
 END_TEST
 
+/* The disk refuses to open anything more, and has no space: the file that was made ahead is taken.
+ */
+START_TEST(a_file_made_ahead_needs_neither_space_nor_descriptor)
+{
+    struct rig *r = rig_new(1);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_int_eq(journal_prepare(r->journal), OK);
+    uint64_t count = false_disk_count(r->fd);
+    ck_assert_int_eq(journal_prepare(r->journal), OK); /* there is one */
+    ck_assert_uint_eq(false_disk_count(r->fd), count);
+    false_disk_set_capacity(r->fd, 1);
+    uint64_t first = journal_newest(r->journal);
+    while (journal_newest(r->journal) == first)
+        ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+    enum err e;
+    while ((e = rig_write(r, 4, 9000)) == OK)
+        continue;
+    ck_assert_int_eq(e, ERR_FULL);
+    ck_assert_int_eq(journal_prepare(r->journal), ERR_FULL);
+    ck_assert_uint_eq(rig_n_files(r), 2);
+    rig_free(r);
+}
+END_TEST
+
 /* ---- Power cuts ---- */
 
 static void open_only(struct rig *r)
@@ -377,8 +401,9 @@ START_TEST(a_full_disk_still_takes_what_fits)
 END_TEST
 
 SUITE("journal", what_is_written_is_there_after_the_next_start, files_are_recycled,
-      first_block_torn, copy_torn, torn_files_do_not_pile_up, batch_torn, batch_whole_but_unsynced,
-      crash_while_starting, crash_while_starting_twice, next_file_torn, let_go_unsynced,
-      let_go_by_an_empty_batch, let_go_in_doubt, rename_unsynced, written_again_then_cut,
-      failed_sync_then_start, failed_twice, whatever_fails_nothing_confirmed_is_lost,
-      a_full_disk_loses_nothing, a_full_disk_still_takes_what_fits)
+      a_file_made_ahead_needs_neither_space_nor_descriptor, first_block_torn, copy_torn,
+      torn_files_do_not_pile_up, batch_torn, batch_whole_but_unsynced, crash_while_starting,
+      crash_while_starting_twice, next_file_torn, let_go_unsynced, let_go_by_an_empty_batch,
+      let_go_in_doubt, rename_unsynced, written_again_then_cut, failed_sync_then_start,
+      failed_twice, whatever_fails_nothing_confirmed_is_lost, a_full_disk_loses_nothing,
+      a_full_disk_still_takes_what_fits)
