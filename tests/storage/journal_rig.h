@@ -57,6 +57,7 @@ struct rig {
     uint64_t file_read;
     uint64_t last_read;
     uint64_t n_read;
+    uint64_t digest; /* for a test's own use */
 };
 
 struct rig *rig_new(uint64_t seed);
