@@ -46,7 +46,7 @@ struct disk_file {
     struct disk *disk;
     bool failed;
     bool writable;            /* unless DISK_READ */
-    char path[DISK_PATH_MAX]; /* as it was opened */
+    char path[DISK_PATH_MAX]; /* as it was opened; its user may tell of a rename */
 };
 
 enum disk_how {

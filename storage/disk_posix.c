@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +23,20 @@
 enum {
     FILE_MODE = 0600, /* messages are nobody else's to read */
     FOLDER_MODE = 0700,
+    FOLDERS_MAX = 8,        /* more than FORMAT.md has */
     ZEROS_BYTES = 64 * 1024 /* written at once where space cannot be taken otherwise */
 };
 
 struct disk_posix {
     struct disk disk;
     int fd;
+    /* Folders that were synced, open for good: a sync needs no descriptor then. */
+    pthread_mutex_t folders_lock; /* a leaf */
+    struct disk_posix_folder {
+        char path[DISK_PATH_MAX];
+        int fd;
+    } folders[FOLDERS_MAX];
+    size_t n_folders;
 };
 
 struct disk_posix_file {
@@ -230,15 +239,42 @@ static enum err disk_posix_open_folder(struct disk *d, const char *path, int *fd
     return *fd < 0 ? disk_posix_fault(errno, "openat", path) : OK;
 }
 
+/* The folder's descriptor, which stays open unless `*extra`. */
+static enum err disk_posix_kept_folder(struct disk_posix *p, const char *path, int *fd, bool *extra)
+{
+    enum err e = OK;
+    size_t i = 0;
+    *extra = false;
+    pthread_mutex_lock(&p->folders_lock);
+    while (i < p->n_folders && strcmp(p->folders[i].path, path) != 0)
+        i++;
+    if (i < p->n_folders) {
+        *fd = p->folders[i].fd;
+    } else {
+        e = disk_posix_open_folder(&p->disk, path, fd);
+        *extra = e == OK && i == FOLDERS_MAX;
+        if (e == OK && !*extra) {
+            p->folders[i].fd = *fd;
+            snprintf(p->folders[i].path, DISK_PATH_MAX, "%s", path);
+            p->n_folders++;
+        }
+    }
+    pthread_mutex_unlock(&p->folders_lock);
+    return e;
+}
+
 static enum err disk_posix_sync_folder(struct disk *d, const char *path)
 {
     int fd;
-    enum err e = disk_posix_open_folder(d, path, &fd);
+    bool extra;
+    enum err e = disk_posix_kept_folder(CONTAINER_OF(d, struct disk_posix, disk), path, &fd,
+                                        &extra);
     if (e != OK)
         return e;
     if (TEMP_FAILURE_RETRY(fsync(fd)) != 0)
         e = disk_posix_fault(errno, "fsync", path);
-    close(fd);
+    if (extra)
+        close(fd);
     return e;
 }
 
@@ -351,6 +387,7 @@ enum err disk_posix_open(struct disk **out, const char *directory)
         free(p);
         return e;
     }
+    pthread_mutex_init(&p->folders_lock, NULL);
     *out = &p->disk;
     return OK;
 }
@@ -359,6 +396,10 @@ void disk_posix_close(struct disk *d)
 {
     if (d == NULL)
         return;
-    close(disk_posix_fd(d));
-    free(CONTAINER_OF(d, struct disk_posix, disk));
+    struct disk_posix *p = CONTAINER_OF(d, struct disk_posix, disk);
+    for (size_t i = 0; i < p->n_folders; i++)
+        close(p->folders[i].fd);
+    close(p->fd);
+    pthread_mutex_destroy(&p->folders_lock);
+    free(p);
 }

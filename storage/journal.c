@@ -40,12 +40,21 @@ static void journal_remove(struct journal *j, uint64_t number)
         log_event(LOG_JOURNAL_FAULT, "file=%s what=remove text=\"%s\"", path, err_text(e));
 }
 
-void journal_spare(struct journal *j, uint64_t number)
+void journal_file_close(struct journal *j, struct disk_file *f)
 {
-    if (j->n_spares < JOURNAL_SPARES_MAX)
-        j->spares[j->n_spares++] = number;
-    else
+    j->window.file = NULL;
+    disk_close(f);
+}
+
+void journal_spare(struct journal *j, uint64_t number, struct disk_file *file)
+{
+    j->window.file = NULL;
+    if (j->n_spares < JOURNAL_SPARES_MAX && !file->failed) {
+        j->spares[j->n_spares++] = (struct journal_spare){number, file};
+    } else {
+        disk_close(file);
         journal_remove(j, number);
+    }
 }
 
 /* A file under a new name: a spare one if there is any. */
@@ -54,18 +63,40 @@ static enum err journal_file_open(struct journal *j, uint64_t number, struct dis
     char path[DISK_PATH_MAX];
     journal_path(path, number);
     while (j->n_spares != 0) {
-        char spare[DISK_PATH_MAX];
-        journal_path(spare, j->spares[--j->n_spares]);
-        if (disk_rename(j->options.disk, spare, path) == OK)
-            return disk_open(j->options.disk, path, DISK_WRITE, out);
+        struct journal_spare spare = j->spares[--j->n_spares];
+        if (disk_rename(j->options.disk, spare.file->path, path) == OK) {
+            journal_path(spare.file->path, number);
+            *out = spare.file;
+            return OK;
+        }
+        disk_close(spare.file);
     }
-    return disk_open(j->options.disk, path, DISK_NEW, out);
+    enum err e = disk_open(j->options.disk, path, DISK_NEW, out);
+    if (e == ERR_LIMIT)
+        log_event(LOG_JOURNAL_FAULT, "file=%s what=open text=\"%s\" do=\"raise LimitNOFILE\"", path,
+                  err_text(e));
+    return e;
 }
 
-void journal_file_close(struct journal *j, struct disk_file *f)
+enum err journal_prepare(struct journal *j)
 {
-    j->window.file = NULL;
-    disk_close(f);
+    if (j->n_spares != 0)
+        return OK;
+    uint64_t number = ++j->last_number;
+    struct disk_file *file;
+    enum err e = journal_file_open(j, number, &file);
+    if (e != OK)
+        return e;
+    e = disk_reserve(file, j->options.file_bytes);
+    if (e == OK)
+        e = disk_sync(file);
+    if (e == OK) {
+        journal_spare(j, number, file);
+    } else {
+        disk_close(file);
+        journal_remove(j, number);
+    }
+    return e;
 }
 
 static struct journal_file *journal_last(struct journal *j)
@@ -104,18 +135,34 @@ enum err journal_make(struct journal *j, bool newer, uint64_t bytes)
     return e;
 }
 
+static enum err journal_head_put(struct journal_file *f, const struct file_head *h)
+{
+    uint8_t block[BLOCK_BYTES] = {0};
+    for (size_t i = 0; i < BLOCK_BYTES; i += BLOCK_BYTES / FILE_HEAD_COPIES)
+        file_head_put(block + i, h);
+    struct span part = span_of(block, sizeof(block));
+    enum err e = disk_write(f->file, 0, &part, 1);
+    if (e == OK)
+        e = disk_sync(f->file);
+    if (e != OK)
+        log_event(LOG_JOURNAL_FAULT, "file=%s what=head text=\"%s\"", f->file->path, err_text(e));
+    return e != OK ? ERR_IO : OK;
+}
+
+enum err journal_head_write_none(struct journal *j)
+{
+    struct journal_file *f = journal_last(j);
+    struct file_head none = f->head;
+    none.number = 0;
+    return journal_head_put(f, &none);
+}
+
 enum err journal_head_write(struct journal *j, uint64_t copied_to)
 {
     struct journal_file *f = journal_last(j);
     f->head.copied_to = copied_to;
-    uint8_t block[BLOCK_BYTES] = {0};
-    for (size_t i = 0; i < BLOCK_BYTES; i += BLOCK_BYTES / FILE_HEAD_COPIES)
-        file_head_put(block + i, &f->head);
-    struct span part = span_of(block, sizeof(block));
     j->writing = false;
-    enum err e = disk_write(f->file, 0, &part, 1);
-    if (e == OK)
-        e = disk_sync(f->file);
+    enum err e = journal_head_put(f, &f->head);
     if (e == OK)
         e = disk_sync_folder(j->options.disk, JOURNAL_FOLDER);
     if (e != OK) {
@@ -148,12 +195,7 @@ static void journal_recycle(struct journal *j)
     size_t n = 0;
     while (n + 1 < j->n_files && j->files[n].head.number < j->oldest) {
         struct journal_file *f = &j->files[n++];
-        bool failed = f->file->failed;
-        journal_file_close(j, f->file);
-        if (failed)
-            journal_remove(j, f->head.number);
-        else
-            journal_spare(j, f->head.number);
+        journal_spare(j, f->head.number, f->file);
     }
     j->n_files -= n;
     memmove(j->files, j->files + n, j->n_files * sizeof(*j->files));
@@ -203,12 +245,24 @@ static enum err journal_room(struct journal *j, size_t size)
     return journal_last(j)->end + size <= j->options.file_bytes ? OK : journal_begin(j, false);
 }
 
+/* The oldest file that is there, of those not older than that: so a number that a batch tells, and
+ * no file has, is that of a file that is missing. */
+static uint64_t journal_oldest_there(const struct journal *j, uint64_t oldest)
+{
+    size_t i = 0;
+    while (j->files[i].head.number < oldest)
+        i++;
+    return j->files[i].head.number;
+}
+
 enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest, uint64_t time_ns,
                        struct journal_place *place)
 {
     size_t size = batch_bytes(b);
-    ASSERT(size <= journal_batch_max(j) && oldest >= j->oldest && oldest <= journal_newest(j));
+    ASSERT(size <= journal_batch_max(j) && oldest <= journal_newest(j));
     bool was_writing = j->writing;
+    oldest = journal_oldest_there(j, oldest);
+    ASSERT(oldest >= j->oldest);
     enum err e = journal_room(j, size);
     if (e == OK)
         e = journal_put(j, b, oldest, time_ns, place);
@@ -249,6 +303,8 @@ void journal_close(struct journal *j)
         return;
     for (size_t i = 0; i < j->n_files; i++)
         disk_close(j->files[i].file);
+    while (j->n_spares != 0)
+        disk_close(j->spares[--j->n_spares].file);
     journal_window_drop(j);
     free(j->files);
     free(j);

@@ -39,7 +39,8 @@ struct journal_place {
 struct journal_visitor {
     /* The record borrows its bytes until the return. ERR_NOMEM or ERR_LIMIT end the opening. */
     enum err (*record)(void *arg, uint64_t lsn, struct journal_place place, const struct record *r);
-    /* `n` records from `lsn` on are lost. They were in this file, as far as anybody knows. */
+    /* `n` records from `lsn` on are lost. They were in this file, as far as anybody knows. If it is
+     * older than any that is there, others before them are, too, and nothing tells how many. */
     void (*damaged)(void *arg, uint64_t lsn, uint64_t n, uint64_t file);
     void *arg;
 };
@@ -73,6 +74,11 @@ void journal_close(struct journal *j);
  * ERR_FULL, ERR_LIMIT, ERR_NOMEM: nothing was written, and it may be tried again. */
 MUST_USE enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest,
                                 uint64_t time_ns, struct journal_place *place);
+
+/* Makes the next file ahead of need, if there is none to be used again: so the batch that needs it
+ * waits for less, and finds space and a descriptor. Between two batches, when nobody waits.
+ * ERR_NOMEM, ERR_IO, ERR_FULL, ERR_LIMIT: nothing is wrong yet. */
+MUST_USE enum err journal_prepare(struct journal *j);
 
 /* How far the reading of a file has come: its number, and zeros to begin with. */
 struct journal_cursor {

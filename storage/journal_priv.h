@@ -27,12 +27,18 @@ struct journal_window {
     bool unreadable; /* some block was, and was taken for zeros: set only */
 };
 
+/* A file that may be used again; open, so that no descriptor need be left when it is. */
+struct journal_spare {
+    uint64_t number;
+    struct disk_file *file;
+};
+
 struct journal {
     struct journal_options options;
     struct journal_file *files; /* that are needed, by number; the newest last */
     size_t n_files;
     size_t files_capacity;
-    uint64_t spares[JOURNAL_SPARES_MAX]; /* numbers of files that may be used again */
+    struct journal_spare spares[JOURNAL_SPARES_MAX];
     size_t n_spares;
     uint64_t last_number; /* of any file so far */
     uint32_t epoch;
@@ -52,12 +58,16 @@ MUST_USE enum err journal_files_reserve(struct journal *j);
 void journal_file_close(struct journal *j, struct disk_file *f);
 
 /* The file of that number is not needed: it is kept to be used again, or removed. */
-void journal_spare(struct journal *j, uint64_t number);
+void journal_spare(struct journal *j, uint64_t number, struct disk_file *file /* taken */);
 
 /* Makes the next file, with room for `bytes`: its first record will follow the last durable one.
  * With `newer` it is of a newer epoch. It does not count yet. ERR_NOMEM, ERR_IO, ERR_FULL,
  * ERR_LIMIT. */
 MUST_USE enum err journal_make(struct journal *j, bool newer, uint64_t bytes);
+
+/* The file that was made last gets a head that tells no number, for good: so if there is none, but
+ * something else, it is known that there was one. ERR_IO. */
+MUST_USE enum err journal_head_write_none(struct journal *j);
 
 /* The file that was made last counts from here on, and what comes after its beginning in the files
  * before is void; what up to `copied_to` followed is in it already, synced. If that fails, ERR_IO,
@@ -84,6 +94,10 @@ void journal_window_drop(struct journal *j);
  */
 struct span journal_read(struct journal *j, struct disk_file *f, uint64_t at, size_t size);
 bool journal_is_zeros(struct span s);
+
+/* The way from a block of zeros to where the next data may be. Only a way before what is behind it
+ * has been read: to a file system reserved space is data once it has been read. */
+uint64_t journal_step_to_data(struct disk_file *f, uint64_t offset);
 
 /* Is there a batch of the file at `offset`? `*step` is the way to where the next may be. */
 bool journal_batch_at(struct journal *j, const struct journal_file *f, uint64_t offset,

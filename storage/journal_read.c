@@ -80,9 +80,7 @@ bool journal_is_zeros(struct span s)
 
 /* ---- Batches ---- */
 
-/* From a block of zeros on, before what is behind it has been read: to a file system reserved space
- * is data once it has been read. */
-static uint64_t read_step_to_data(struct disk_file *f, uint64_t offset)
+uint64_t journal_step_to_data(struct disk_file *f, uint64_t offset)
 {
     uint64_t data;
     uint64_t next = offset + BLOCK_BYTES;
@@ -100,7 +98,7 @@ bool journal_batch_at(struct journal *j, const struct journal_file *f, uint64_t 
     if (found)
         *step = batch_padded(h->size);
     else if (journal_is_zeros(in) && j->window.at + j->window.size <= offset + BLOCK_BYTES)
-        *step = read_step_to_data(f->file, offset);
+        *step = journal_step_to_data(f->file, offset);
     return found;
 }
 

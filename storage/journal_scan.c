@@ -28,6 +28,7 @@ struct scan {
     struct journal *j;
     uint64_t *numbers; /* of all files in the folder */
     size_t n_numbers;
+    size_t n_spares; /* of them, the first, once they have been looked at */
     size_t numbers_capacity;
     struct scan_batch *batches; /* of journal.files, in order */
     size_t n_batches;
@@ -79,22 +80,21 @@ static int scan_by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Both copies of the head are damaged: what the first batch says of it, if there is one. Zeros are
- * no damage: a file gets its head last. */
-static enum file_state scan_head_by_batch(struct scan *s, struct disk_file *file, uint64_t number,
-                                          struct file_head *h)
+/* Neither copy of the head is valid: what the first batch says of it, if there is one that can have
+ * come after the files before. */
+static bool scan_head_by_batch(struct scan *s, struct disk_file *file, uint64_t number,
+                               struct file_head *h)
 {
-    struct span in = journal_read(s->j, file, 0, BLOCK_BYTES);
-    if (journal_is_zeros(in))
-        return FILE_INVALID;
-    in = journal_read(s->j, file, BLOCK_BYTES, BATCH_HEAD_SIZE);
+    const struct journal *j = s->j;
+    struct span in = journal_read(s->j, file, BLOCK_BYTES, BATCH_HEAD_SIZE);
     struct span rest = in;
     struct span magic;
     struct batch_head b;
     uint64_t nonce;
     if (!take_span(&rest, sizeof(uint64_t), &magic) || !take_u64(&rest, &nonce) ||
-        !batch_head_read(in, nonce, JOURNAL_SHARD, &b))
-        return FILE_INVALID;
+        !batch_head_read(in, nonce, JOURNAL_SHARD, &b) || b.oldest > number ||
+        (j->n_files != 0 && b.first_lsn < j->files[j->n_files - 1].head.first_lsn))
+        return false;
     log_event(LOG_JOURNAL_DAMAGED, "file=%s what=\"head, made up for\"", file->path);
     *h = (struct file_head){.role = ROLE_JOURNAL,
                             .nonce = nonce,
@@ -103,12 +103,27 @@ static enum file_state scan_head_by_batch(struct scan *s, struct disk_file *file
                             .epoch = b.epoch,
                             .first_lsn = b.first_lsn,
                             .prev_end = b.first_lsn - 1};
-    return FILE_OURS;
+    return true;
 }
 
-/* Each copy lies in one sector, so a crash leaves it as it was or as it was to be: that both are
- * invalid is damage, or a file that has never been begun. No number that a head tells is ever given
- * out again: a spare file renamed to it would count at once, by the head of its life before. */
+/* Nothing was ever written to it: it got its name and its space, and then came a crash. */
+static bool scan_is_unwritten(struct scan *s, struct disk_file *file)
+{
+    uint64_t size;
+    if (disk_size(file, &size) != OK) {
+        s->j->window.unreadable = true;
+        return false;
+    }
+    for (uint64_t at = 0; at < size; at += journal_step_to_data(file, at))
+        if (!journal_is_zeros(journal_read(s->j, file, at, BLOCK_BYTES)))
+            return false;
+    return true;
+}
+
+/* Each copy lies in one sector, so a crash leaves it as it was or as it was to be, and until one of
+ * them is there nothing else is. So if neither is valid the file is damaged, or was never written
+ * to. No number that a head tells is ever given out again: a spare file renamed to it would count
+ * at once, by the head of its life before. */
 static enum file_state scan_head(struct scan *s, struct disk_file *file, uint64_t number,
                                  struct file_head *h)
 {
@@ -119,13 +134,27 @@ static enum file_state scan_head(struct scan *s, struct disk_file *file, uint64_
         enum file_state found = file_head_read(copy, ROLE_JOURNAL, s->j->options.store_id, h);
         if (found == FILE_OURS) {
             scan_raise(&s->j->last_number, h->number);
-            if (h->number != number || h->shard != JOURNAL_SHARD)
+            if (h->shard != JOURNAL_SHARD)
+                found = FILE_INVALID;
+            else if (h->number != number)
                 found = FILE_OTHER;
         }
-        if (found != FILE_INVALID)
-            state = found;
+        if (state == FILE_INVALID || state == FILE_OTHER)
+            state = found == FILE_INVALID ? state : found;
     }
-    return state == FILE_INVALID ? scan_head_by_batch(s, file, number, h) : state;
+    if (state == FILE_INVALID && scan_head_by_batch(s, file, number, h))
+        state = FILE_OURS;
+    else if (state == FILE_INVALID && scan_is_unwritten(s, file))
+        state = FILE_OTHER;
+    return state;
+}
+
+static void scan_left_alone(const struct disk_file *file, enum file_state state)
+{
+    const char *what = state == FILE_FUTURE    ? err_text(ERR_FUTURE)
+                       : state == FILE_FOREIGN ? "of another store: left alone"
+                                               : "its head is damaged: left alone";
+    log_event(LOG_JOURNAL_FAULT, "file=%s what=\"%s\"", file->path, what);
 }
 
 /* Takes `file` as one of the journal's, as a spare, or not at all. */
@@ -133,26 +162,32 @@ static enum err scan_sort_file(struct scan *s, uint64_t number, struct disk_file
 {
     struct journal *j = s->j;
     struct journal_file f = {.file = file};
-    s->j->window.unreadable = false;
+    j->window.unreadable = false;
     enum file_state state = scan_head(s, file, number, &f.head);
     enum err e = OK;
     if (state == FILE_OURS)
         e = journal_files_reserve(j);
     else if (state == FILE_FUTURE)
         e = ERR_FUTURE;
-    else if (s->j->window.unreadable)
+    else if (j->window.unreadable)
         e = ERR_IO; /* what cannot be read must not be taken for a spare */
     if (state == FILE_OURS && e == OK) {
         j->files[j->n_files++] = f;
         return OK;
     }
-    if (state == FILE_FUTURE || state == FILE_FOREIGN)
-        log_event(LOG_JOURNAL_FAULT, "file=%s what=\"%s\"", file->path,
-                  state == FILE_FUTURE ? err_text(ERR_FUTURE) : "of another store: left alone");
+    if (state != FILE_OURS && state != FILE_OTHER && e != ERR_IO)
+        scan_left_alone(file, state);
     journal_file_close(j, file);
-    if (e == OK && (state == FILE_INVALID || state == FILE_OTHER))
-        journal_spare(j, number);
+    if (e == OK && state == FILE_OTHER)
+        s->numbers[s->n_spares++] = number; /* in the place of one that has been looked at */
     return e;
+}
+
+static enum err scan_open(struct journal *j, uint64_t number, struct disk_file **out)
+{
+    char path[DISK_PATH_MAX];
+    journal_path(path, number);
+    return disk_open(j->options.disk, path, DISK_WRITE, out);
 }
 
 static enum err scan_files(struct scan *s)
@@ -166,10 +201,8 @@ static enum err scan_files(struct scan *s)
     qsort(s->numbers, s->n_numbers, sizeof(s->numbers[0]), scan_by_number);
     s->j->last_number = s->numbers[s->n_numbers - 1];
     for (size_t i = 0; i < s->n_numbers && e == OK; i++) {
-        char path[DISK_PATH_MAX];
         struct disk_file *file;
-        journal_path(path, s->numbers[i]);
-        e = disk_open(disk, path, DISK_WRITE, &file);
+        e = scan_open(s->j, s->numbers[i], &file);
         if (e == OK)
             e = scan_sort_file(s, s->numbers[i], file);
     }
@@ -206,7 +239,7 @@ static enum err scan_heads(struct scan *s)
     for (size_t i = 0; i < j->n_files; i++) {
         const struct file_head *h = &j->files[i].head;
         enum err e = disk_size(j->files[i].file, &j->files[i].bytes);
-        s->j->window.unreadable = false; /* in older files that is damage like any other */
+        j->window.unreadable = false; /* in older files that is damage like any other */
         if (e == OK)
             e = scan_batches_of(s, i, j->files[i].bytes);
         if (e != OK)
@@ -219,7 +252,15 @@ static enum err scan_heads(struct scan *s)
     for (size_t i = 0; i < s->n_batches; i++)
         scan_raise(&j->durable_lsn, s->batches[i].head.durable_lsn);
     s->n_files = j->n_files;
-    return s->j->window.unreadable ? ERR_IO : OK;
+    if (j->window.unreadable)
+        return ERR_IO;
+    /* Only now: a start that is refused changes nothing. */
+    for (size_t i = 0; i < s->n_spares; i++) {
+        struct disk_file *file;
+        if (scan_open(j, s->numbers[i], &file) == OK)
+            journal_spare(j, s->numbers[i], file);
+    }
+    return OK;
 }
 
 /* ---- Walking through what counts ---- */
@@ -263,8 +304,7 @@ static void scan_drop(struct scan *s, uint64_t end)
         if (needed) {
             j->files[n_files++] = f;
         } else {
-            journal_file_close(j, f.file);
-            journal_spare(j, f.head.number);
+            journal_spare(j, f.head.number, f.file);
         }
     }
     s->n_batches = n_batches;
@@ -296,12 +336,23 @@ struct again {
     struct batch batch;
 };
 
+/* The oldest file to be named: that one, but if nothing in it will count once the newest does, it
+ * goes, and the newest stands in for it. */
+static uint64_t again_stays(const struct journal *j, uint64_t oldest)
+{
+    const struct file_head *newest = &j->files[j->n_files - 1].head;
+    for (size_t i = 0; i < j->n_files; i++)
+        if (j->files[i].head.number == oldest && j->files[i].head.first_lsn > newest->prev_end)
+            return newest->number;
+    return oldest;
+}
+
 static enum err again_put(struct scan *s, struct batch *b, uint64_t oldest)
 {
     struct journal *j = s->j;
     struct journal_place place;
-    enum err e = journal_put(j, b, oldest > j->oldest ? oldest : j->oldest, j->options.time_ns,
-                             &place);
+    enum err e = journal_put(j, b, again_stays(j, oldest > j->oldest ? oldest : j->oldest),
+                             j->options.time_ns, &place);
     batch_reset(b);
     return e;
 }
@@ -379,7 +430,9 @@ static enum err scan_settle(struct scan *s)
     enum err e = journal_make(j, true, scan_bytes_above(s, durable));
     if (e != OK)
         return e;
-    e = again_run(s); /* through the old files, where nothing is void by the new one */
+    e = journal_head_write_none(j);
+    if (e == OK)
+        e = again_run(s); /* through the old files, where nothing is void by the new one */
     if (e != OK)
         journal_unmake(j);
     else
@@ -393,11 +446,48 @@ static enum err scan_settle(struct scan *s)
 
 /* ---- Showing ---- */
 
+/* The last LSN in a file, as its batches say; 0 = there are none. */
+static uint64_t scan_end_of(const struct scan *s, size_t file)
+{
+    uint64_t end = 0;
+    for (size_t i = 0; i < s->n_batches; i++)
+        if (s->batches[i].file == file)
+            end = s->batches[i].head.first_lsn + s->batches[i].head.count - 1;
+    return end;
+}
+
+static void scan_missing(uint64_t number, uint64_t lsn)
+{
+    log_event(LOG_JOURNAL_DAMAGED, "file=%llu what=missing lsn=%llu", (unsigned long long)number,
+              (unsigned long long)lsn);
+}
+
+/* Numbers without a file are no harm if no LSNs are missing as well. What is missing between files
+ * the walk shows; what was in the oldest ones, nothing tells. */
+static void scan_show_missing(struct scan *s, const struct journal_visitor *shown)
+{
+    struct journal *j = s->j;
+    const struct journal_file *first = &j->files[0];
+    if (first->head.number > j->oldest && first->head.first_lsn > 1) {
+        scan_missing(j->oldest, first->head.first_lsn - 1);
+        shown->damaged(shown->arg, first->head.first_lsn - 1, 1, j->oldest);
+    }
+    for (size_t i = 1; i < j->n_files; i++) {
+        const struct file_head *before = &j->files[i - 1].head;
+        const struct file_head *h = &j->files[i].head;
+        uint64_t end = scan_end_of(s, i - 1);
+        if (h->number != before->number + 1 && h->first_lsn > before->first_lsn &&
+            h->prev_end > end)
+            scan_missing(before->number + 1, h->prev_end);
+    }
+}
+
 static enum err scan_show(struct scan *s, const struct journal_visitor *visitor)
 {
     struct journal *j = s->j;
     struct journal_visitor shown = journal_shown(visitor);
     struct journal_walk w = {.visitor = &shown, .next = j->files[0].head.first_lsn};
+    scan_show_missing(s, &shown);
     enum err e = scan_walk(s, &w, NULL);
     w.limit = j->durable_lsn;
     if (e == OK)

@@ -119,22 +119,22 @@ static void rig_damaged(void *arg, uint64_t lsn, uint64_t n, uint64_t file)
 }
 
 /* The first that must be shown, when files before `oldest` are not needed. */
-static uint64_t rig_needed(const struct rig *r, const uint64_t *files, uint64_t oldest)
+static uint64_t rig_needed(const struct rig *r, uint64_t oldest)
 {
     uint64_t lsn = 1;
-    while (lsn <= r->confirmed && files[lsn] < oldest)
+    while (lsn <= r->confirmed && r->files[lsn] < oldest)
         lsn++;
     return lsn;
 }
 
 /* Files with something confirmed in them were let go of by a confirmed batch, or by one that has
  * come back. */
-static void rig_check_oldest(const struct rig *r, const uint64_t *files)
+static void rig_check_oldest(const struct rig *r)
 {
     uint64_t oldest = journal_oldest(r->journal);
-    bool said = rig_needed(r, files, oldest) == rig_needed(r, files, r->let_go_true);
+    bool said = rig_needed(r, oldest) == rig_needed(r, r->let_go_true);
     for (size_t k = 0; k < r->n_attempts; k++)
-        said |= r->attempts[k].oldest == oldest &&
+        said |= rig_needed(r, oldest) == rig_needed(r, r->attempts[k].oldest) &&
                 (r->attempts[k].n == 0 ||
                  (r->last_shown > r->confirmed && r->attempts[k].possible));
     ck_assert_msg(said, "file %llu is the oldest needed: who says so?", (unsigned long long)oldest);
@@ -155,8 +155,8 @@ enum err rig_open(struct rig *r)
     uint64_t durable = journal_durable_lsn(r->journal);
     ck_assert_uint_ge(durable, r->confirmed);
     if (!r->expects_damage) {
-        uint64_t needed = rig_needed(r, files, journal_oldest(r->journal));
-        rig_check_oldest(r, files);
+        uint64_t needed = rig_needed(r, journal_oldest(r->journal));
+        rig_check_oldest(r);
         ck_assert_uint_eq(r->last_shown, r->first_shown == 0 ? 0 : durable);
         if (needed <= r->confirmed)
             ck_assert_msg(r->first_shown != 0 && r->first_shown <= needed,
@@ -271,4 +271,18 @@ enum err rig_write(struct rig *r, size_t n, size_t body_max)
 void rig_let_go(struct rig *r, uint64_t oldest)
 {
     r->let_go = oldest;
+}
+
+static void rig_count_name(void *arg, const char *name)
+{
+    unsigned *n = arg;
+    (void)name;
+    (*n)++;
+}
+
+unsigned rig_n_files(struct rig *r)
+{
+    unsigned n = 0;
+    ck_assert_int_eq(disk_list(r->options.disk, JOURNAL_FOLDER, rig_count_name, &n), OK);
+    return n;
 }

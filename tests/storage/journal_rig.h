@@ -57,6 +57,7 @@ struct rig {
     uint64_t file_read;
     uint64_t last_read;
     uint64_t n_read;
+    uint64_t digest; /* for a test's own use */
 };
 
 struct rig *rig_new(uint64_t seed);
@@ -78,6 +79,9 @@ void rig_read_back(struct rig *r);
 
 /* A batch of `n` records, which may be none, whose bodies have up to `body_max` bytes. */
 enum err rig_write(struct rig *r, size_t n, size_t body_max);
+
+/* Files in the journal's folder. */
+unsigned rig_n_files(struct rig *r);
 
 /* What the body of a record is made of. */
 void rig_body(uint8_t *at, uint64_t id, size_t size);

@@ -325,6 +325,25 @@ START_TEST(no_descriptor_left_is_a_limit)
 }
 END_TEST
 
+START_TEST(a_folder_synced_once_is_synced_without_a_descriptor)
+{
+    struct temporary t = temporary_begin();
+    struct rlimit saved;
+    ck_assert_int_eq(disk_make_folder(t.disk, "a"), OK);
+    ck_assert_int_eq(disk_sync_folder(t.disk, "a"), OK);
+    ck_assert_int_eq(disk_sync_folder(t.disk, ""), OK);
+    getrlimit(RLIMIT_NOFILE, &saved);
+    struct rlimit none = {0, saved.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    enum err folder = disk_sync_folder(t.disk, "a");
+    enum err directory = disk_sync_folder(t.disk, "");
+    setrlimit(RLIMIT_NOFILE, &saved);
+    ck_assert_int_eq(folder, OK);
+    ck_assert_int_eq(directory, OK);
+    temporary_end(&t);
+}
+END_TEST
+
 START_TEST(the_directory_must_be_there)
 {
     struct temporary t = temporary_begin();
@@ -387,5 +406,6 @@ SUITE("disk_posix", what_is_interrupted_or_done_in_part_is_gone_on_with, each_er
       a_failed_sync_is_final, a_write_that_moves_nothing_does_not_go_on_for_ever,
       a_fault_is_logged_and_a_full_disk_is_not, space_is_taken_by_zeros_where_it_cannot_be_reserved,
       reserved_space_is_taken_from_the_disk, files_are_for_their_owner, a_link_is_not_followed,
-      descriptors_are_not_inherited, no_descriptor_left_is_a_limit, the_directory_must_be_there,
+      descriptors_are_not_inherited, no_descriptor_left_is_a_limit,
+      a_folder_synced_once_is_synced_without_a_descriptor, the_directory_must_be_there,
       a_lock_names_the_process_that_holds_it_and_ends_with_it)

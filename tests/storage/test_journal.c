@@ -98,6 +98,30 @@ START_TEST(files_are_recycled)
 }
 END_TEST
 
+/* The disk refuses to open anything more, and has no space: the file that was made ahead is taken.
+ */
+START_TEST(a_file_made_ahead_needs_neither_space_nor_descriptor)
+{
+    struct rig *r = rig_new(1);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_int_eq(journal_prepare(r->journal), OK);
+    uint64_t count = false_disk_count(r->fd);
+    ck_assert_int_eq(journal_prepare(r->journal), OK); /* there is one */
+    ck_assert_uint_eq(false_disk_count(r->fd), count);
+    false_disk_set_capacity(r->fd, 1);
+    uint64_t first = journal_newest(r->journal);
+    while (journal_newest(r->journal) == first)
+        ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+    enum err e;
+    while ((e = rig_write(r, 4, 9000)) == OK)
+        continue;
+    ck_assert_int_eq(e, ERR_FULL);
+    ck_assert_int_eq(journal_prepare(r->journal), ERR_FULL);
+    ck_assert_uint_eq(rig_n_files(r), 2);
+    rig_free(r);
+}
+END_TEST
+
 /* ---- Power cuts ---- */
 
 static void open_only(struct rig *r)
@@ -108,6 +132,40 @@ static void open_only(struct rig *r)
 START_TEST(first_block_torn)
 {
     sweep(open_only, 0);
+}
+END_TEST
+
+/* What a start has copied in part must not stand in for what it was copied from. */
+START_TEST(copy_torn)
+{
+    for (uint64_t seed = 1; seed <= SEEDS * 4; seed++) {
+        bool cut = true;
+        for (uint64_t n = 1; cut; n++) {
+            struct rig *r = rig_new(seed * 1000 + n);
+            ck_assert_int_eq(rig_open(r), OK);
+            ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+            rig_end(r);
+            false_disk_cut_at(r->fd, false_disk_count(r->fd) + n);
+            (void)rig_open(r);
+            cut = false_disk_is_cut(r->fd);
+            rig_recover(r, 0);
+            rig_free(r);
+        }
+    }
+}
+END_TEST
+
+/* However often the power goes while a start makes its file, what that leaves is used again. */
+START_TEST(torn_files_do_not_pile_up)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rig *r = rig_new(seed);
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_int_eq(rig_write(r, 3, 9000), OK);
+        rig_recover(r, 40);
+        ck_assert_uint_le(rig_n_files(r), 2 + 2);
+        rig_free(r);
+    }
 }
 END_TEST
 
@@ -224,6 +282,25 @@ START_TEST(rename_unsynced)
 }
 END_TEST
 
+/* Of two files let go of the newer has been used again, the older is as it was. */
+START_TEST(renamed_out_of_order)
+{
+    struct rig *r = rig_new(1);
+    ck_assert_int_eq(rig_open(r), OK);
+    while (journal_newest(r->journal) < 4)
+        ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+    rig_let_go(r, 3);
+    while (journal_newest(r->journal) < 5)
+        ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+    rig_power(r);
+    ck_assert_uint_ne(false_disk_file_size(r->fd, JOURNAL_FOLDER "/1"), UINT64_MAX);
+    ck_assert_uint_eq(false_disk_file_size(r->fd, JOURNAL_FOLDER "/2"), UINT64_MAX);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_uint_eq(r->files[r->first_shown], 3);
+    rig_free(r);
+}
+END_TEST
+
 /* The process ends instead of the power: what was written is there, and not known to be synced. It
  * counts, and the next cut must not take it away. */
 START_TEST(written_again_then_cut)
@@ -282,9 +359,81 @@ START_TEST(failed_sync_then_start)
 }
 END_TEST
 
+/* Nobody has been told anything: it counts or it does not, but does so for good. */
+START_TEST(failed_sync_before_new_file)
+{
+    unsigned n_back = 0;
+    unsigned n_lost = 0;
+    for (uint64_t seed = 1; seed <= SEEDS * 4; seed++) {
+        struct rig *r = rig_new(seed);
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_int_eq(rig_write(r, 3, 2000), OK);
+        for (uint64_t i = 2; i <= 3; i++) /* the sync, and the opening of the next file */
+            false_disk_fail_at(r->fd, false_disk_count(r->fd) + i, ERR_IO);
+        ck_assert_int_eq(rig_write(r, 3, 2000), ERR_IO);
+        ck_assert_uint_eq(rig_n_files(r), 1);
+        if (seed % 2 == 0)
+            rig_end(r);
+        else
+            rig_power(r);
+        ck_assert_int_eq(rig_open(r), OK);
+        n_back += r->confirmed == 6;
+        n_lost += r->confirmed == 3;
+        rig_recover(r, 0);
+        rig_free(r);
+    }
+    ck_assert_uint_gt(n_back, SEEDS);
+    ck_assert_uint_gt(n_lost, 0);
+}
+END_TEST
+
 START_TEST(failed_twice)
 {
     ck_assert_uint_gt(fail_each(ERR_IO, 12), 0);
+}
+END_TEST
+
+START_TEST(a_failed_file_is_not_used_again)
+{
+    struct rig *r = rig_new(1);
+    ck_assert_int_eq(rig_open(r), OK);
+    false_disk_fail_at(r->fd, false_disk_count(r->fd) + 2, ERR_IO); /* the sync */
+    ck_assert_int_eq(rig_write(r, 3, 2000), OK);
+    ck_assert_uint_eq(journal_newest(r->journal), 2);
+    rig_let_go(r, 2);
+    ck_assert_int_eq(rig_write(r, 3, 2000), OK);
+    ck_assert_uint_eq(rig_n_files(r), 1);
+    rig_recover(r, 0);
+    rig_free(r);
+}
+END_TEST
+
+/* Files larger and smaller than today's, and a start whose reads fail, if not for good. */
+START_TEST(reads_fail_while_files_change_their_size)
+{
+    unsigned n_failed = 0;
+    for (uint64_t seed = 1; seed <= SEEDS * 40; seed++) {
+        struct rig *r = rig_new(seed);
+        ck_assert_int_eq(rig_open(r), OK);
+        for (int life = 0; life < 4; life++) {
+            for (int i = 0; i < 6; i++)
+                ck_assert_int_eq(rig_write(r, 3, r->options.file_bytes / 8), OK);
+            rig_end(r);
+            r->options.file_bytes = RIG_FILE_BYTES / 2 << rng_below(&r->chance, 3);
+            uint64_t at = false_disk_count(r->fd) + 1 + rng_below(&r->chance, 24);
+            for (uint64_t n = rng_below(&r->chance, 4); n != 0; n--)
+                false_disk_fail_at(r->fd, at++, ERR_IO);
+            enum err e;
+            while ((e = rig_open(r)) == ERR_IO) {
+                n_failed++;
+                rig_end(r);
+            }
+            ck_assert_int_eq(e, OK);
+        }
+        rig_recover(r, 0);
+        rig_free(r);
+    }
+    ck_assert_uint_gt(n_failed, SEEDS);
 }
 END_TEST
 
@@ -343,8 +492,11 @@ START_TEST(a_full_disk_still_takes_what_fits)
 END_TEST
 
 SUITE("journal", what_is_written_is_there_after_the_next_start, files_are_recycled,
-      first_block_torn, batch_torn, batch_whole_but_unsynced, crash_while_starting,
+      a_file_made_ahead_needs_neither_space_nor_descriptor, first_block_torn, copy_torn,
+      torn_files_do_not_pile_up, batch_torn, batch_whole_but_unsynced, crash_while_starting,
       crash_while_starting_twice, next_file_torn, let_go_unsynced, let_go_by_an_empty_batch,
-      let_go_in_doubt, rename_unsynced, written_again_then_cut, failed_sync_then_start,
-      failed_twice, whatever_fails_nothing_confirmed_is_lost, a_full_disk_loses_nothing,
+      let_go_in_doubt, rename_unsynced, renamed_out_of_order, written_again_then_cut,
+      failed_sync_then_start, failed_sync_before_new_file, failed_twice,
+      a_failed_file_is_not_used_again, reads_fail_while_files_change_their_size,
+      whatever_fails_nothing_confirmed_is_lost, a_full_disk_loses_nothing,
       a_full_disk_still_takes_what_fits)

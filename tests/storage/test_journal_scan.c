@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What bits that flip cost, and files that are not as ours: rows of FORMAT.md's crash schedules, by
  * their names there. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -139,6 +140,152 @@ START_TEST(head_damaged)
 }
 END_TEST
 
+/* Nothing in the file's first two blocks can be known: it is no spare, and stays as it is. */
+START_TEST(head_and_batch_damaged)
+{
+    uint64_t offsets[5];
+    struct rig *r = rig_of_five(offsets);
+    char path[] = JOURNAL_FOLDER "/2";
+    while (journal_newest(r->journal) < 5)
+        ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+    rig_let_go(r, 2);
+    ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+    ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+    uint64_t n = 0;
+    for (uint64_t lsn = 1; lsn <= r->confirmed; lsn++)
+        n += r->files[lsn] == 3;
+    rig_power(r);
+    path[sizeof(path) - 2] = '3';
+    false_disk_flip(r->fd, path, 0, 1);
+    false_disk_flip(r->fd, path, BLOCK_BYTES / FILE_HEAD_COPIES, 1);
+    false_disk_flip(r->fd, path, BLOCK_BYTES, 1);
+    r->expects_damage = true;
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_uint_eq(r->n_damaged, n);
+        for (int k = 0; k < 20; k++)
+            ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+        ck_assert_uint_eq(false_disk_file_size(r->fd, path), RIG_FILE_BYTES);
+        rig_power(r);
+    }
+    rig_free(r);
+}
+END_TEST
+
+/* A write that the device has lost: the head is zeros, and what follows it is there. */
+START_TEST(head_of_zeros)
+{
+    uint64_t offsets[5];
+    struct rig *r = rig_of_five(offsets);
+    struct disk_file *f;
+    uint8_t block[BLOCK_BYTES] = {0};
+    struct span part = span_of(block, sizeof(block));
+    rig_end(r);
+    ck_assert_int_eq(disk_open(r->options.disk, JOURNAL_FOLDER "/2", DISK_WRITE, &f), OK);
+    ck_assert_int_eq(disk_write(f, 0, &part, 1), OK);
+    disk_close(f);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_uint_eq(r->confirmed, 20);
+    rig_free(r);
+}
+END_TEST
+
+/* A file has gone: in the middle, and the oldest. */
+START_TEST(missing_file)
+{
+    for (unsigned which = 2; which <= 3; which++) {
+        uint64_t offsets[5];
+        struct rig *r = rig_of_five(offsets);
+        char path[] = JOURNAL_FOLDER "/2";
+        path[sizeof(path) - 2] = (char)('0' + which);
+        while (journal_newest(r->journal) < 5)
+            ck_assert_int_eq(rig_write(r, 4, 9000), OK);
+        rig_let_go(r, 2);
+        for (int i = 0; i < 3; i++)
+            ck_assert_int_eq(rig_write(r, 1, 9000), OK);
+        uint64_t n = 0;
+        for (uint64_t lsn = 1; lsn <= r->confirmed; lsn++)
+            n += r->files[lsn] == which;
+        rig_end(r);
+        ck_assert_int_eq(disk_remove(r->options.disk, path), OK);
+        r->expects_damage = true;
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_uint_eq(r->n_damaged, which == 2 ? 1 : n);
+        rig_free(r);
+    }
+}
+END_TEST
+
+static struct file_head head_of(struct rig *r, const char *path, struct disk_file **f)
+{
+    uint8_t block[BLOCK_BYTES];
+    struct file_head h;
+    size_t got;
+    ck_assert_int_eq(disk_open(r->options.disk, path, DISK_WRITE, f), OK);
+    ck_assert_int_eq(disk_read(*f, 0, block, sizeof(block), &got), OK);
+    ck_assert_int_eq(file_head_read(span_of(block, got), ROLE_JOURNAL, r->options.store_id, &h),
+                     FILE_OURS);
+    return h;
+}
+
+/* The file holds what it did in its life before, behind a few batches of this one. */
+START_TEST(reused_file)
+{
+    struct rig *r = rig_new(1);
+    uint8_t magic[4];
+    struct disk_file *f;
+    size_t got;
+    ck_assert_int_eq(rig_open(r), OK);
+    while (journal_newest(r->journal) < 3)
+        ck_assert_int_eq(rig_write(r, 4, 0), OK); /* a block each */
+    rig_let_go(r, 3);
+    while (journal_newest(r->journal) < 4)
+        ck_assert_int_eq(rig_write(r, 4, 0), OK);
+    uint64_t confirmed = r->confirmed;
+    rig_end(r);
+    ck_assert_uint_eq(head_of(r, JOURNAL_FOLDER "/4", &f).number, 4);
+    ck_assert_int_eq(disk_read(f, (uint64_t)4 * BLOCK_BYTES, magic, sizeof(magic), &got), OK);
+    ck_assert_mem_eq(magic, "BATC", 4);
+    disk_close(f);
+    ck_assert_int_eq(rig_open(r), OK);
+    ck_assert_uint_eq(r->confirmed, confirmed);
+    rig_free(r);
+}
+END_TEST
+
+/* A batch whose own bytes are all there, but not those of the one before it, and neither was
+ * synced. */
+START_TEST(blocks_out_of_order)
+{
+    for (uint64_t gap = 0; gap < 2; gap++) {
+        struct rig *r = rig_new(1);
+        struct batch b;
+        struct record rec = {.kind = RECORD_publish, .time_ns = 77, .body = {NULL, 0}};
+        struct disk_file *f;
+        struct span bytes;
+        uint8_t *body;
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_int_eq(rig_write(r, 3, 0), OK);
+        rig_end(r);
+        struct file_head h = head_of(r, JOURNAL_FOLDER "/1", &f);
+        struct batch_head later = {.nonce = h.nonce, .epoch = h.epoch, .oldest = 1};
+        later.first_lsn = 4 + gap;
+        later.durable_lsn = 3;
+        batch_init(&b);
+        ck_assert_int_eq(batch_add(&b, &rec, &body), OK);
+        ck_assert_int_eq(batch_seal(&b, &later, &bytes), OK);
+        ck_assert_int_eq(disk_write(f, (2 + gap) * BLOCK_BYTES, &bytes, 1), OK);
+        disk_close(f);
+        batch_fini(&b);
+        r->n_attempts = 1; /* the later one counts only if nothing is missing before it */
+        r->attempts[0] = (struct rig_attempt){.n = 1, .ids = {77}};
+        ck_assert_int_eq(rig_open(r), OK);
+        ck_assert_uint_eq(r->confirmed, gap == 0 ? 4 : 3);
+        rig_free(r);
+    }
+}
+END_TEST
+
 /* A body that holds a batch, block by block, in one whose head is damaged. */
 START_TEST(forged_batch)
 {
@@ -205,6 +352,29 @@ START_TEST(foreign_file)
 }
 END_TEST
 
+/* Of every file's name, size and bytes. */
+static void digest_name(void *arg, const char *name)
+{
+    static uint8_t bytes[4 * RIG_FILE_BYTES];
+    struct rig *r = arg;
+    char path[DISK_PATH_MAX];
+    struct disk_file *f;
+    size_t got;
+    snprintf(path, sizeof(path), JOURNAL_FOLDER "/%.32s", name);
+    ck_assert_int_eq(disk_open(r->options.disk, path, DISK_READ, &f), OK);
+    ck_assert_int_eq(disk_read(f, 0, bytes, sizeof(bytes), &got), OK);
+    disk_close(f);
+    uint32_t of_name = checksum_crc32c(0, span_str(path));
+    r->digest += ((uint64_t)of_name << 32) + checksum_crc32c(of_name, span_of(bytes, got)) + got;
+}
+
+static uint64_t digest(struct rig *r)
+{
+    r->digest = 0;
+    ck_assert_int_eq(disk_list(r->options.disk, JOURNAL_FOLDER, digest_name, r), OK);
+    return r->digest;
+}
+
 START_TEST(future_format)
 {
     struct rig *r = rig_new(1);
@@ -212,13 +382,19 @@ START_TEST(future_format)
     memcpy(h.store_id, r->options.store_id, STORE_ID_SIZE);
     ck_assert_int_eq(rig_open(r), OK);
     ck_assert_int_eq(rig_write(r, 3, 100), OK);
-    put_head(r, JOURNAL_FOLDER "/2", &h, 1);
+    put_head(r, JOURNAL_FOLDER "/9", &h, 1);
+    for (char c = '2'; c <= '6'; c++) { /* more spares than are kept */
+        char path[] = JOURNAL_FOLDER "/2";
+        path[sizeof(path) - 2] = c;
+        h.number = 8;
+        put_head(r, path, &h, 0);
+    }
     rig_end(r);
-    uint64_t before = false_disk_count(r->fd);
+    uint64_t before = digest(r);
     ck_assert_int_eq(rig_open(r), ERR_FUTURE);
-    ck_assert_uint_gt(false_disk_count(r->fd), before);
-    ck_assert_uint_eq(false_disk_file_size(r->fd, JOURNAL_FOLDER "/3"), UINT64_MAX);
-    ck_assert_int_eq(disk_remove(r->options.disk, JOURNAL_FOLDER "/2"), OK);
+    ck_assert_uint_eq(digest(r), before);
+    ck_assert_uint_eq(rig_n_files(r), 7);
+    ck_assert_int_eq(disk_remove(r->options.disk, JOURNAL_FOLDER "/9"), OK);
     ck_assert_int_eq(rig_open(r), OK);
     ck_assert_uint_eq(r->first_shown, 1);
     rig_free(r);
@@ -242,5 +418,6 @@ START_TEST(names_that_are_no_numbers_are_left_alone)
 END_TEST
 
 SUITE("journal_scan", damage_in_the_middle, damaged_length, damaged_index, damaged_header,
-      damage_before_an_empty_batch, head_damaged, forged_batch, foreign_file, future_format,
+      damage_before_an_empty_batch, head_damaged, head_and_batch_damaged, head_of_zeros,
+      missing_file, reused_file, blocks_out_of_order, forged_batch, foreign_file, future_format,
       names_that_are_no_numbers_are_left_alone)

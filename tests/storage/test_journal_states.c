@@ -34,6 +34,8 @@ static void live(struct rig *r)
         (void)rig_write(r, rng_below(&r->chance, 7), body);
         if (rng_below(&r->chance, 16) == 0)
             rig_read_back(r);
+        if (rng_below(&r->chance, 8) == 0 && journal_prepare(r->journal) != OK)
+            continue;
     }
 }
 
