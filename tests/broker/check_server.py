@@ -188,7 +188,6 @@ class Logs(unittest.TestCase):
         for part in ("version=", f"pid={b.process.pid} ", f"data={b.data} ",
                      f"listeners=127.0.0.1:{b.port}"):
             self.assertIn(part, started)
-        b.line("warn LOG_MEMORY_ONLY", "do not survive a restart")
         client = Client(b.port)
         self.assertEqual(client.open(), (10, 41))
         b.process.send_signal(signal.SIGTERM)

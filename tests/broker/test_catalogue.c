@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the store is told of declared things, read by a keeper that only looks; that it comes back is
- * shown in test_restore.c. */
+/* What the store is told of declared things, read by a keeper that only looks; that it comes back
+ * is shown in test_restore.c. */
 #include "broker/core/catalogue.h"
 
 #include "broker/core/queue.h"

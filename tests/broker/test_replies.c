@@ -38,9 +38,29 @@ START_TEST(other_channels_and_connections_do_not_wait)
     forget(c);
     fx->store_held = true;
     say(c, "1 queue_declare queue=b durable");
-    say(c, "2 queue_declare queue=b durable");
+    say(c, "2 queue_declare queue=a");
+    say(d, "1 queue_declare queue=b passive");
+    heard(c, "2 queue_declare_ok queue=a");
+    heard(d, "1 queue_declare_ok queue=b");
+    fixture_free(fx);
+}
+END_TEST
+
+/* It is there, but who asks for a durable one may rely on it. */
+START_TEST(a_second_declare_waits_for_the_first)
+{
+    struct fixture *fx = fixture_new(0);
+    struct client *c = fixture_connect(fx);
+    struct client *d = fixture_connect(fx);
+    fx->store_held = true;
+    say(c, "1 queue_declare queue=b durable");
     say(d, "1 queue_declare queue=b durable");
-    heard(c, "2 queue_declare_ok queue=b");
+    heard_nothing(d);
+    fx->store_held = false;
+    fixture_run(fx);
+    heard(d, "1 queue_declare_ok queue=b");
+    fx->store_held = true;
+    say(d, "1 queue_declare queue=b durable"); /* and nothing once that is durable */
     heard(d, "1 queue_declare_ok queue=b");
     fixture_free(fx);
 }
@@ -337,8 +357,9 @@ START_TEST(replies_of_a_lost_connection_are_forgotten)
 END_TEST
 
 SUITE("replies", a_reply_waits_for_its_batch_and_everything_behind_it_waits_too,
-      other_channels_and_connections_do_not_wait, a_get_ok_waits_its_turn_with_its_message,
-      confirms_of_a_turn_are_one_frame, a_persistent_publish_is_confirmed_when_it_is_durable,
+      other_channels_and_connections_do_not_wait, a_second_declare_waits_for_the_first,
+      a_get_ok_waits_its_turn_with_its_message, confirms_of_a_turn_are_one_frame,
+      a_persistent_publish_is_confirmed_when_it_is_durable,
       a_confirm_does_not_join_one_of_an_earlier_batch, a_full_ring_delays_and_loses_nothing,
       after_a_full_ring_the_core_goes_on_by_itself, deliveries_wait_behind_a_get_ok,
       each_batch_frees_its_own_channels, a_closed_channel_confirms_nothing_more,
