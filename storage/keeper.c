@@ -68,6 +68,12 @@ enum err keeper_open(struct keeper **out, const struct keeper_options *options, 
     store_set_last_group(k->store, k->figures.last_group);
     writer_init(&k->writer, k->journal, options->env, options->parts);
     rewriter_init(&k->rewriter, k->journal, &k->writer, options->journal_bytes);
+    /* Deliveries leave no trace: a crash right after them must not look like that stop. */
+    e = k->figures.clean ? writer_started(&k->writer) : OK;
+    if (e != OK) {
+        keeper_close(k);
+        return e;
+    }
     *out = k;
     return OK;
 }
@@ -222,8 +228,11 @@ enum keeper_work keeper_work(struct keeper *k)
         }
         return keeper_outcome(k, e);
     }
-    return asked == ASKED_NOTHING && rewriter_has_work(&k->rewriter) ? keeper_rewrite(k)
-                                                                     : KEEPER_IDLE;
+    if (asked == ASKED_NOTHING && rewriter_has_work(&k->rewriter))
+        return keeper_rewrite(k);
+    enum err e = journal_prepare(k->journal);
+    (void)e; /* the batch that needs it will tell */
+    return KEEPER_IDLE;
 }
 
 bool keeper_stop(struct keeper *k, bool clean)

@@ -202,6 +202,7 @@ static enum err recovery_entry(struct recovery *r, const struct entry *e)
     case RECORD_undeclared: recovery_undeclared(r, e->object); return OK;
     case RECORD_commit: return recovery_commit(r, e);
     case RECORD_stopped: r->figures.clean = true; return OK;
+    case RECORD_started:
     case RECORD_chunk:
     case RECORD_segment:
     case RECORD_snapshot:

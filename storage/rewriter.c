@@ -23,9 +23,10 @@ void rewriter_fini(struct rewriter *rw)
 
 /* ---- Beginning and ending ---- */
 
+/* The oldest file that is there; the journal may know of none with the number told. */
 static uint64_t rewriter_oldest(const struct rewriter *rw)
 {
-    return rw->writer->oldest;
+    return journal_oldest(rw->journal);
 }
 
 static bool rewriter_may_begin(const struct rewriter *rw)
@@ -33,7 +34,7 @@ static bool rewriter_may_begin(const struct rewriter *rw)
     return journal_bytes(rw->journal) > rw->bound + rw->slack &&
            rewriter_oldest(rw) < journal_newest(rw->journal) &&
            writer_oldest_group(rw->writer) > rewriter_oldest(rw) &&
-           rewriter_oldest(rw) == journal_oldest(rw->journal);
+           rewriter_oldest(rw) >= rw->writer->oldest; /* else one is about to be let go of */
 }
 
 bool rewriter_has_work(const struct rewriter *rw)

@@ -236,6 +236,15 @@ enum err writer_write_batch(struct writer *w, struct batch *b)
     return OK;
 }
 
+enum err writer_started(struct writer *w)
+{
+    enum err e = writer_add_small(w, &(struct entry){.kind = RECORD_started}, env_wall_ns(w->env));
+    if (e == OK)
+        e = writer_write_batch(w, &w->batch);
+    batch_reset(&w->batch);
+    return e;
+}
+
 enum err writer_write(struct writer *w, const struct parcel *p)
 {
     uint64_t time_ns = env_wall_ns(w->env);

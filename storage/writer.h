@@ -49,6 +49,9 @@ void writer_fini(struct writer *w);
  * journal_write answers. */
 MUST_USE enum err writer_write(struct writer *w, const struct parcel *p);
 
+/* Writes that a clean stop is over. What journal_write answers. */
+MUST_USE enum err writer_started(struct writer *w);
+
 /* Writes a batch of the caller's, between two parcels. What journal_write answers. */
 MUST_USE enum err writer_write_batch(struct writer *w, struct batch *b);
 
