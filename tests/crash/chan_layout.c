@@ -22,7 +22,7 @@ void chan_declare_queue(struct chan *ch, uint32_t queue, bool passive)
     }
     struct method declare = {.id = METHOD_queue_declare,
                              .queue_declare = {.queue = span_str(q->name),
-                                               .durable = true,
+                                               .durable = !q->transient,
                                                .passive = passive,
                                                .arguments = buf_span(&arguments)}};
     ch->missing = false;
@@ -37,35 +37,49 @@ void chan_declare_exchange(struct chan *ch, uint32_t exchange, bool passive)
                              .exchange_declare = {.exchange = span_str(x->name),
                                                   .type = span_str(LAYOUT_KIND[x->kind]),
                                                   .passive = passive,
-                                                  .durable = true}};
+                                                  .durable = !x->transient}};
     ch->missing = false;
     chan_call(ch, &declare, METHOD_exchange_declare_ok, exchange);
 }
 
-void chan_bind(struct chan *ch, uint32_t binding)
+/* Four methods with the same arguments, but for their names. */
+static void chan_put_binding(struct chan *ch, uint32_t binding, bool wanted)
 {
     struct layout *l = chan_layout(ch);
     struct layout_binding *b = &l->bindings[binding];
-    struct method bind = {.id = METHOD_queue_bind,
-                          .queue_bind = {.queue = span_str(l->queues[b->queue].name),
-                                         .exchange = span_str(l->exchanges[b->exchange].name),
-                                         .routing_key = span_str(b->key)}};
+    struct span source = span_str(l->exchanges[b->exchange].name);
+    struct span key = span_str(b->key);
+    struct span target = span_str(b->to_exchange ? l->exchanges[b->destination].name
+                                                 : l->queues[b->destination].name);
+    struct method m;
+    enum method_id answer;
     b->fact = FACT_UNSURE;
-    b->wanted = true;
-    chan_call(ch, &bind, METHOD_queue_bind_ok, binding);
+    b->wanted = wanted;
+    if (b->to_exchange && wanted) {
+        m = (struct method){.id = METHOD_exchange_bind, .exchange_bind = {0, target, source, key}};
+        answer = METHOD_exchange_bind_ok;
+    } else if (b->to_exchange) {
+        m = (struct method){.id = METHOD_exchange_unbind,
+                            .exchange_unbind = {0, target, source, key}};
+        answer = METHOD_exchange_unbind_ok;
+    } else if (wanted) {
+        m = (struct method){.id = METHOD_queue_bind, .queue_bind = {0, target, source, key}};
+        answer = METHOD_queue_bind_ok;
+    } else {
+        m = (struct method){.id = METHOD_queue_unbind, .queue_unbind = {0, target, source, key}};
+        answer = METHOD_queue_unbind_ok;
+    }
+    chan_call(ch, &m, answer, binding);
+}
+
+void chan_bind(struct chan *ch, uint32_t binding)
+{
+    chan_put_binding(ch, binding, true);
 }
 
 void chan_unbind(struct chan *ch, uint32_t binding)
 {
-    struct layout *l = chan_layout(ch);
-    struct layout_binding *b = &l->bindings[binding];
-    struct method unbind = {.id = METHOD_queue_unbind,
-                            .queue_unbind = {.queue = span_str(l->queues[b->queue].name),
-                                             .exchange = span_str(l->exchanges[b->exchange].name),
-                                             .routing_key = span_str(b->key)}};
-    b->fact = FACT_UNSURE;
-    b->wanted = false;
-    chan_call(ch, &unbind, METHOD_queue_unbind_ok, binding);
+    chan_put_binding(ch, binding, false);
 }
 
 void chan_purge(struct chan *ch, uint32_t queue)
@@ -112,9 +126,9 @@ void chan_layout_answered(struct chan *ch, const struct method *m)
         ch->count = m->queue_declare_ok.message_count;
     } else if (m->id == METHOD_exchange_declare_ok) {
         l->exchanges[ch->subject].fact = FACT_YES;
-    } else if (m->id == METHOD_queue_bind_ok) {
+    } else if (m->id == METHOD_queue_bind_ok || m->id == METHOD_exchange_bind_ok) {
         l->bindings[ch->subject].fact = FACT_YES;
-    } else if (m->id == METHOD_queue_unbind_ok) {
+    } else if (m->id == METHOD_queue_unbind_ok || m->id == METHOD_exchange_unbind_ok) {
         l->bindings[ch->subject].fact = FACT_NO;
     } else if (m->id == METHOD_queue_purge_ok) {
         model_emptied(&ch->ground->model, ch->subject, ch->uid, false);

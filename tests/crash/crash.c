@@ -15,7 +15,7 @@
 enum {
     EXIT_WRONG_USAGE = 64,
     LOAD_MS_MIN = 20,
-    RECOVERY_LOAD_PART = 4,
+    OTHER_LOAD_PART = 4,
     RECOVERY_KILLS = 3,
     RECOVERY_MS = 50
 };
@@ -64,25 +64,68 @@ static void crash_verify(struct crash *c, bool founding, bool all)
     checker_close(&c->checker);
 }
 
-/* A load of random length, more often a short one, and the kill in the midst of it. */
-static void crash_load(struct crash *c, bool recovery)
+/* ---- How a life ends ---- */
+
+enum ending { END_KILL, END_RECOVERY, END_STOP, END_ALIVE };
+
+static void crash_kill(struct crash *c)
 {
     struct model *m = crash_model(c);
-    uint64_t most = c->options->load_ms / (recovery ? RECOVERY_LOAD_PART : 1);
-    uint64_t x = rng_below(&c->ground.rng, 1000);
-    uint64_t ms = LOAD_MS_MIN + most * x / 1000 * x / 1000 * x / 1000;
-    load_open(&c->load, &c->ground, c->node.port);
-    load_run(&c->load, load_now_ns() + ms * 1000000u);
-    m->now_ns = load_now_ns();
-    uint64_t killed_ns = m->now_ns;
-    if (m->flaw == FLAW_NONE && !node_lives(&c->node, 0))
+    uint64_t killed_ns = load_now_ns();
+    if (!node_lives(&c->node, 0))
         model_flaw(m, FLAW_BROKER, 0, "it ended by itself: see %s/log", c->node.directory);
     node_kill(&c->node);
     m->now_ns = load_now_ns();
     load_bury(&c->load);
     m->now_ns = killed_ns;
     if (m->flaw == FLAW_NONE)
-        model_killed(m);
+        model_killed(m, false);
+}
+
+static void crash_close(struct crash *c, enum ending ending)
+{
+    struct model *m = crash_model(c);
+    load_close(&c->load);
+    load_bury(&c->load);
+    if (m->flaw == FLAW_NONE && ending == END_STOP &&
+        node_stop(&c->node, (uint32_t)c->options->start_ms) != OK)
+        model_flaw(m, FLAW_BROKER, 0, "%s", c->node.why);
+    if (m->flaw == FLAW_NONE)
+        model_killed(m, true);
+}
+
+/* A load of random length, more often a short one, and the end in the midst of it. */
+static void crash_load(struct crash *c, enum ending ending)
+{
+    struct model *m = crash_model(c);
+    uint64_t most = c->options->load_ms / (ending == END_KILL ? 1 : OTHER_LOAD_PART);
+    uint64_t x = rng_below(&c->ground.rng, 1000);
+    uint64_t ms = LOAD_MS_MIN + most * x / 1000 * x / 1000 * x / 1000;
+    load_open(&c->load, &c->ground, c->node.port);
+    load_run(&c->load, load_now_ns() + ms * 1000000u);
+    if (m->flaw != FLAW_NONE)
+        load_bury(&c->load);
+    else if (ending == END_KILL || ending == END_RECOVERY)
+        crash_kill(c);
+    else
+        crash_close(c, ending);
+}
+
+/* Whether the i-th of `n` things is one of the `part` that are spread evenly among them. */
+static bool crash_is_due(uint64_t i, uint64_t n, uint64_t part)
+{
+    return (i + 1) * part / n != i * part / n;
+}
+
+static enum ending crash_ending(const struct crash_options *o, uint64_t i)
+{
+    uint64_t others = o->recovery + o->stops;
+    uint64_t n = o->cycles + others;
+    if (o->alive)
+        return END_ALIVE;
+    if (!crash_is_due(i, n, others))
+        return END_KILL;
+    return crash_is_due(i * others / n, others, o->stops) ? END_STOP : END_RECOVERY;
 }
 
 static bool crash_has_time(const struct crash *c)
@@ -94,18 +137,21 @@ static bool crash_has_time(const struct crash *c)
 static void crash_run(struct crash *c)
 {
     const struct crash_options *o = c->options;
-    uint64_t n = o->cycles + o->recovery;
+    uint64_t n = o->cycles + o->recovery + o->stops;
     crash_start(c, 0);
     crash_verify(c, true, false);
     for (uint64_t i = 0; i < n && crash_has_time(c) && crash_model(c)->flaw == FLAW_NONE; i++) {
-        /* Spread evenly among the others. */
-        bool recovery = (i + 1) * o->recovery / n != i * o->recovery / n;
-        crash_load(c, recovery);
+        enum ending ending = crash_ending(o, i);
+        crash_load(c, ending);
         if (crash_model(c)->flaw != FLAW_NONE)
             return;
-        crash_start(c, recovery ? 1 + rng_below(&c->ground.rng, RECOVERY_KILLS) : 0);
-        bool last = i + 1 == n || !crash_has_time(c);
-        crash_verify(c, false, last);
+        if (ending != END_ALIVE)
+            model_restarted(crash_model(c));
+        if (ending == END_RECOVERY)
+            crash_start(c, 1 + rng_below(&c->ground.rng, RECOVERY_KILLS));
+        else if (ending != END_ALIVE)
+            crash_start(c, 0);
+        crash_verify(c, false, i + 1 == n || !crash_has_time(c));
         c->n_cycles++;
     }
 }

@@ -13,12 +13,14 @@
     O(text, directory, "dir", "build/crash", "where the broker's data and log are")          \
     O(number, cycles, "cycles", 100, "load, kill, start, compare")                           \
     O(number, recovery, "recovery", 50, "as many with kills during the start besides")       \
+    O(number, stops, "stops", 10, "as many with SIGTERM instead, after all connections")     \
     O(number, seconds, "seconds", 0, "no new cycle after that many; 0: no limit")            \
     O(number, seed, "seed", 0, "of everything that is drawn; 0: a new one")                  \
     O(number, ack_interval_ms, "ack-interval", 100, "an ack taken so many ms ago must last") \
     O(number, load_ms, "load-ms", 1500, "longest load before a kill")                        \
     O(number, start_ms, "start-ms", 30000, "longest start of the broker")                    \
     O(flag, lax, "lax", 0, "demand no more of acks and transactions than RabbitMQ keeps")    \
+    O(flag, alive, "alive", 0, "neither kill nor stop it, only end the connections")         \
     O(flag, keep, "keep", 0, "keep the data even when nothing is found")                     \
     O(flag, self_test, "self-test", 0, "the checker against scripted histories")             \
     O(flag, help, "help", 0, "this")

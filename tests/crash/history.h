@@ -51,6 +51,7 @@
     H(uncommitted_alive, UNCOMMITTED)   \
     H(rolled_back, UNCOMMITTED)         \
     H(acked_back, BACK)                 \
+    H(acked_back_from_stop, BACK)       \
     H(acked_back_alive, BACK)           \
     H(acked_back_from_tx, BACK)         \
     H(purged_back, BACK)                \
@@ -58,6 +59,7 @@
     H(back_from_deleted_queue, BACK)    \
     H(queue_missing, TOPOLOGY)          \
     H(queue_back, TOPOLOGY)             \
+    H(transient_queue_back, TOPOLOGY)   \
     H(exchange_missing, TOPOLOGY)       \
     H(confirmed_twice, CONFIRM)
 

@@ -175,6 +175,14 @@ void history_acked_back(struct model *m)
     SCAN(m, ONE, {a, true});
 }
 
+void history_acked_back_from_stop(struct model *m)
+{
+    uint32_t a = say_confirmed(m);
+    say_acked(m, a);
+    model_killed(m, true);
+    SCAN(m, ONE, {a, true});
+}
+
 void history_acked_back_alive(struct model *m)
 {
     uint32_t a = say_confirmed(m);
@@ -230,6 +238,14 @@ void history_queue_back(struct model *m)
 {
     layout_drop_queue(&m->layout, ONE);
     say_kill(m, 0);
+    model_queue_is(m, ONE, true);
+}
+
+void history_transient_queue_back(struct model *m)
+{
+    m->layout.queues[ONE].transient = true;
+    say_kill(m, 0);
+    model_restarted(m);
     model_queue_is(m, ONE, true);
 }
 

@@ -24,7 +24,7 @@ uint32_t say_confirmed(struct model *m)
 void say_kill(struct model *m, unsigned after_ms)
 {
     m->now_ns += after_ms * 1000000ull;
-    model_killed(m);
+    model_killed(m, false);
     m->now_ns += SECOND_NS;
 }
 

@@ -40,18 +40,29 @@ uint32_t layout_add_exchange(struct layout *l, const char *name, enum layout_kin
     return at;
 }
 
-uint32_t layout_add_binding(struct layout *l, uint32_t exchange, uint32_t queue, const char *key)
+uint32_t layout_add_binding(struct layout *l, const struct layout_binding *b)
 {
     uint32_t at = 0;
     while (at < l->n_bindings && l->bindings[at].fact != FACT_NO)
         at++;
     ASSERT(at < LAYOUT_BINDINGS);
-    struct layout_binding *b = &l->bindings[at];
-    *b = (struct layout_binding){
-        .exchange = exchange, .queue = queue, .fact = FACT_UNSURE, .wanted = true};
-    layout_name(b->key, key);
+    l->bindings[at] = *b;
+    l->bindings[at].fact = FACT_UNSURE;
+    l->bindings[at].wanted = true;
     l->n_bindings += at == l->n_bindings;
     return at;
+}
+
+uint32_t layout_find_binding(const struct layout *l, const struct layout_binding *b)
+{
+    for (uint32_t i = 0; i < l->n_bindings; i++) {
+        const struct layout_binding *it = &l->bindings[i];
+        if (it->fact != FACT_NO && it->exchange == b->exchange &&
+            it->destination == b->destination && it->to_exchange == b->to_exchange &&
+            strcmp(it->key, b->key) == 0)
+            return i;
+    }
+    return UINT32_MAX;
 }
 
 bool layout_topic_matches(const char *pattern, const char *key)
@@ -96,14 +107,27 @@ static size_t layout_add_target(uint32_t *queues, size_t n, size_t max, uint32_t
 size_t layout_route(const struct layout *l, uint32_t exchange, const char *key, uint32_t *queues,
                     size_t max)
 {
+    bool visited[LAYOUT_EXCHANGES] = {false};
+    uint32_t path[LAYOUT_EXCHANGES];
+    size_t n_path = 0;
     size_t n = 0;
     for (uint32_t i = 0; exchange == 0 && i < l->n_queues; i++)
         if (l->queues[i].fact != FACT_NO && strcmp(l->queues[i].name, key) == 0)
             n = layout_add_target(queues, n, max, i);
-    for (uint32_t i = 0; exchange != 0 && i < l->n_bindings; i++) {
-        const struct layout_binding *b = &l->bindings[i];
-        if (b->fact != FACT_NO && b->exchange == exchange - 1 && layout_matches(l, b, key))
-            n = layout_add_target(queues, n, max, b->queue);
+    if (exchange != 0)
+        path[n_path++] = exchange - 1;
+    for (size_t at = 0; at < n_path; at++) {
+        for (uint32_t i = 0; i < l->n_bindings; i++) {
+            const struct layout_binding *b = &l->bindings[i];
+            if (b->fact == FACT_NO || b->exchange != path[at] || !layout_matches(l, b, key))
+                continue;
+            if (!b->to_exchange)
+                n = layout_add_target(queues, n, max, b->destination);
+            else if (!visited[b->destination] && b->destination != exchange - 1)
+                path[n_path++] = b->destination;
+            if (b->to_exchange)
+                visited[b->destination] = true;
+        }
     }
     return n;
 }
@@ -112,7 +136,7 @@ void layout_drop_queue(struct layout *l, uint32_t queue)
 {
     l->queues[queue].fact = FACT_NO;
     for (uint32_t i = 0; i < l->n_bindings; i++)
-        if (l->bindings[i].queue == queue)
+        if (!l->bindings[i].to_exchange && l->bindings[i].destination == queue)
             l->bindings[i].fact = FACT_NO;
 }
 
@@ -120,6 +144,7 @@ void layout_drop_exchange(struct layout *l, uint32_t exchange)
 {
     l->exchanges[exchange].fact = FACT_NO;
     for (uint32_t i = 0; i < l->n_bindings; i++)
-        if (l->bindings[i].exchange == exchange)
+        if (l->bindings[i].exchange == exchange ||
+            (l->bindings[i].to_exchange && l->bindings[i].destination == exchange))
             l->bindings[i].fact = FACT_NO;
 }

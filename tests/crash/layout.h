@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* tests/crash/layout.h — the durable queues, exchanges and bindings, and how sure we are of them.
+/* tests/crash/layout.h — queues, exchanges and bindings, and how sure we are of them.
  *
  * What was deleted stays as FACT_NO until somebody has looked, after a kill, that it did not come
  * back (checked_gone); then its row is used anew. A queue that is declared under an old name before
@@ -23,6 +23,7 @@ struct layout_queue {
     char name[LAYOUT_NAME_SIZE];
     enum fact fact;
     bool shared;         /* everybody may publish to it and consume from it */
+    bool transient;      /* not durable: it must not outlive the broker */
     bool leaky;          /* since the last scan it had a consumer that need not ack */
     uint32_t length_max; /* declared as x-max-length, far above what it gets; 0 = no arguments */
     bool checked_gone;   /* after its end, and a kill, it was looked for */
@@ -36,12 +37,14 @@ struct layout_exchange {
     enum layout_kind kind;
     enum fact fact;
     bool shared;
+    bool transient;
     bool checked_gone;
 };
 
 struct layout_binding {
     uint32_t exchange;
-    uint32_t queue;
+    uint32_t destination; /* a queue, or */
+    bool to_exchange;     /* an exchange */
     char key[LAYOUT_NAME_SIZE];
     enum fact fact;
     bool wanted; /* what an unsure one is to become */
@@ -59,7 +62,10 @@ struct layout {
 /* New rows, FACT_UNSURE until their declaration is answered. */
 uint32_t layout_add_queue(struct layout *l, const char *name);
 uint32_t layout_add_exchange(struct layout *l, const char *name, enum layout_kind kind);
-uint32_t layout_add_binding(struct layout *l, uint32_t exchange, uint32_t queue, const char *key);
+uint32_t layout_add_binding(struct layout *l, const struct layout_binding *b);
+
+/* The row of a binding that exists or may exist, or UINT32_MAX. */
+uint32_t layout_find_binding(const struct layout *l, const struct layout_binding *b);
 
 /* The queues that a message reaches, each once; exchange 0 is the default one, any other that of
  * the layout + 1. Returns how many, at most `max`. */

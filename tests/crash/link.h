@@ -37,6 +37,7 @@ struct link {
     const struct link_listener *listener;
     void *owner;
     bool up;
+    bool closed; /* close-ok has come */
     uint16_t n_channels;
     struct link_content contents[LINK_CHANNELS_MAX]; /* of channel i + 1 */
 };

@@ -2,9 +2,16 @@
 #include "tests/crash/load.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <time.h>
 
-enum { LOAD_POLL_MS = 1, LOAD_BURY_MS = 5000, LOAD_DEEDS = 3, LOAD_CHURN_ONE_IN = 3000 };
+enum {
+    LOAD_POLL_MS = 1,
+    LOAD_BURY_MS = 5000,
+    LOAD_DEEDS = 3,
+    LOAD_AGED = 2000,
+    LOAD_CHURN_ONE_IN = 3000
+};
 
 /* The roles of each connection's channels. */
 static const struct load_row {
@@ -41,6 +48,9 @@ static void load_on_method(struct link *link, uint16_t channel, const struct met
         return;
     }
     if (m->id == METHOD_connection_blocked || m->id == METHOD_connection_unblocked)
+        return;
+    link->closed = m->id == METHOD_connection_close_ok;
+    if (link->closed)
         return;
     client_set_refused(&link->client, m);
     model_flaw(&chans[0].ground->model, FLAW_BROKER, 0, "%s", link->client.why);
@@ -139,6 +149,58 @@ void load_run(struct load *l, uint64_t until_ns)
             load_step(l, i);
         if (m->flaw == FLAW_NONE)
             load_poll(l);
+        if (!m->lax && m->live.n > 2 * (size_t)m->n_there + LOAD_AGED)
+            model_age(m);
+    }
+}
+
+static bool load_is_quiet(const struct load *l, size_t i)
+{
+    for (uint16_t j = 0; j < LOAD_ROWS[i].n; j++)
+        if (!chan_is_idle(&l->chans[i][j]) || l->chans[i][j].n_unconfirmed != 0)
+            return false;
+    return link_is_flushed(&l->links[i]);
+}
+
+/* Sends, waits and receives, once. */
+static bool load_turn(struct link *link)
+{
+    struct pollfd fd = {.fd = link->client.fd, .events = POLLIN};
+    size_t n;
+    fd.events |= link_is_flushed(link) ? 0 : POLLOUT;
+    if (poll(&fd, 1, LINK_TIMEOUT_MS) > 0)
+        return link_send(link) == OK && link_receive(link, &n) == OK;
+    snprintf(link->client.why, sizeof(link->client.why), "no answer in %d ms", LINK_TIMEOUT_MS);
+    return false;
+}
+
+/* Half of them wait for all their answers and confirms first, which have to come; the others leave
+ * in the midst of it. */
+static void load_close_one(struct load *l, size_t i)
+{
+    struct link *link = &l->links[i];
+    struct method close = {.id = METHOD_connection_close, .connection_close = {.reply_code = 200}};
+    bool going = true;
+    if (rng_below(&l->ground->rng, 2) == 0)
+        while (going && l->ground->model.flaw == FLAW_NONE && !load_is_quiet(l, i))
+            going = load_turn(link);
+    going = going && client_put(&link->client, 0, &close) == OK;
+    while (going && !link->closed && l->ground->model.flaw == FLAW_NONE)
+        going = load_turn(link);
+    if (!link->closed)
+        load_failed(l, i, "closing");
+    link_abort(link);
+}
+
+void load_close(struct load *l)
+{
+    struct model *m = &l->ground->model;
+    for (size_t i = 0; i < LOAD_LINKS && m->flaw == FLAW_NONE; i++) {
+        load_close_one(l, i);
+        m->now_ns = load_now_ns();
+        for (uint16_t j = 0; j < LOAD_ROWS[i].n; j++)
+            if (m->flaw == FLAW_NONE)
+                chan_ended(&l->chans[i][j], true);
     }
 }
 

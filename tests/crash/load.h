@@ -5,7 +5,7 @@
  * of them, so that the moment of the kill depends on the clock alone. load_roles.c and load_owner.c
  * say what a channel does next.
  *
- * Thread: one.   Blocks: load_open; load_run until its time has come.
+ * Thread: one.   Blocks: load_open, load_close; load_run until its time has come.
  */
 #ifndef TESTS_CRASH_LOAD_H
 #define TESTS_CRASH_LOAD_H
@@ -14,9 +14,9 @@
 
 enum {
     LOAD_LINKS = 5,
-    LOAD_LIVE_MAX = 4000,                   /* copies in queues, above which nobody publishes */
-    LOAD_LIVE_BYTES_MAX = 48 * 1024 * 1024, /* their bytes */
-    LOAD_UNSENT_MAX = 512 * 1024            /* of a connection */
+    LOAD_THERE_MAX = 4000,                   /* copies in queues, above which nobody publishes */
+    LOAD_THERE_BYTES_MAX = 48 * 1024 * 1024, /* their bytes */
+    LOAD_UNSENT_MAX = 512 * 1024             /* of a connection */
 };
 
 struct load {
@@ -33,6 +33,9 @@ void load_open(struct load *l, struct ground *g, uint16_t port);
 
 /* Lets them work until that moment, or until there is a flaw. */
 void load_run(struct load *l, uint64_t until_ns);
+
+/* Ends every connection in order, so that nothing is in doubt. */
+void load_close(struct load *l);
 
 /* The broker is dead: reads what it had still sent, and closes everything. */
 void load_bury(struct load *l);

@@ -40,16 +40,22 @@ static uint32_t owner_exchange(const struct chan *ch, bool own)
     return found;
 }
 
+/* A binding of its own making. */
 static uint32_t owner_binding(const struct chan *ch)
 {
     const struct layout *l = owner_layout(ch);
     uint32_t found = UINT32_MAX;
     uint64_t n = 0;
     for (uint32_t i = 0; i < l->n_bindings; i++)
-        if (!l->queues[l->bindings[i].queue].shared && l->bindings[i].fact == FACT_YES &&
+        if (strncmp(l->bindings[i].key, "own.", 4) == 0 && l->bindings[i].fact == FACT_YES &&
             role_draw(ch, ++n) == 0)
             found = i;
     return found;
+}
+
+static void owner_key(const struct chan *ch, char key[LAYOUT_NAME_SIZE])
+{
+    snprintf(key, LAYOUT_NAME_SIZE, "own.%u", (unsigned)role_draw(ch, OWNER_KEYS));
 }
 
 /* ---- Deeds ---- */
@@ -63,6 +69,7 @@ static void owner_declare(struct chan *ch)
         if (l->queues[i].fact != FACT_NO && strcmp(l->queues[i].name, name) == 0)
             return;
     uint32_t queue = layout_add_queue(l, name);
+    l->queues[queue].transient = role_chance(ch, 5);
     l->queues[queue].length_max = role_chance(ch, 2) ? 1000000 : 0;
     chan_declare_queue(ch, queue, false);
 }
@@ -76,37 +83,41 @@ static void owner_declare_exchange(struct chan *ch)
         if (l->exchanges[i].fact != FACT_NO && strcmp(l->exchanges[i].name, name) == 0)
             return;
     enum layout_kind kind = (enum layout_kind)role_draw(ch, 3);
-    chan_declare_exchange(ch, layout_add_exchange(l, name, kind), false);
+    uint32_t exchange = layout_add_exchange(l, name, kind);
+    l->exchanges[exchange].transient = role_chance(ch, 5);
+    chan_declare_exchange(ch, exchange, false);
 }
 
+/* Of a queue of its own, or sometimes of an exchange. */
 static void owner_bind(struct chan *ch)
 {
-    struct layout *l = owner_layout(ch);
-    uint32_t queue = owner_queue(ch);
-    uint32_t exchange = owner_exchange(ch, false);
-    char key[LAYOUT_NAME_SIZE];
-    snprintf(key, sizeof(key), "own.%u", (unsigned)role_draw(ch, OWNER_KEYS));
-    if (queue == UINT32_MAX || exchange == UINT32_MAX)
+    struct layout_binding b = {.exchange = owner_exchange(ch, false),
+                               .to_exchange = role_chance(ch, 4)};
+    b.destination = b.to_exchange ? owner_exchange(ch, true) : owner_queue(ch);
+    owner_key(ch, b.key);
+    if (b.exchange == UINT32_MAX || b.destination == UINT32_MAX ||
+        layout_find_binding(owner_layout(ch), &b) != UINT32_MAX)
         return;
-    for (uint32_t i = 0; i < l->n_bindings; i++) {
-        const struct layout_binding *b = &l->bindings[i];
-        if (b->fact != FACT_NO && b->queue == queue && b->exchange == exchange &&
-            strcmp(b->key, key) == 0)
-            return;
-    }
-    chan_bind(ch, layout_add_binding(l, exchange, queue, key));
+    chan_bind(ch, layout_add_binding(owner_layout(ch), &b));
 }
 
+/* To a queue, along a binding, or where there may be none. */
 static void owner_publish(struct chan *ch)
 {
     const struct layout *l = owner_layout(ch);
     uint32_t queue = owner_queue(ch);
     uint32_t binding = owner_binding(ch);
+    uint32_t exchange = owner_exchange(ch, false);
+    char key[LAYOUT_NAME_SIZE];
     struct publish p = {.size = role_size(ch), .persistent = !role_chance(ch, 10)};
     if (ch->n_unconfirmed >= OWNER_WINDOW || queue == UINT32_MAX || !role_may_publish(ch))
         return;
     p.key = l->queues[queue].name;
-    if (binding != UINT32_MAX && role_chance(ch, 2)) {
+    if (exchange != UINT32_MAX && role_chance(ch, 4)) {
+        owner_key(ch, key);
+        p.exchange = exchange + 1;
+        p.key = key;
+    } else if (binding != UINT32_MAX && role_chance(ch, 2)) {
         p.exchange = l->bindings[binding].exchange + 1;
         p.key = l->bindings[binding].key;
     }

@@ -26,7 +26,7 @@ bool role_chance(const struct chan *ch, unsigned one_in)
 bool role_may_publish(const struct chan *ch)
 {
     const struct model *m = &ch->ground->model;
-    return m->live.n < LOAD_LIVE_MAX && m->live_bytes < LOAD_LIVE_BYTES_MAX;
+    return m->n_there < LOAD_THERE_MAX && m->there_bytes < LOAD_THERE_BYTES_MAX;
 }
 
 /* Mostly small ones; empty ones, ones of many frames, and now and then two megabytes. */

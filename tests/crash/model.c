@@ -87,7 +87,8 @@ uint32_t model_publish(struct model *m, const struct record *r, const uint32_t *
         *(struct copy *)model_push(&m->copies) = (struct copy){
             .message = message, .queue = queues[i], .listed = true};
     }
-    m->live_bytes += (uint64_t)r->size * n;
+    m->n_there += (uint32_t)n;
+    m->there_bytes += (uint64_t)r->size * n;
     model_note(m, DEED_PUBLISH, message, UINT32_MAX, r->producer);
     return message;
 }
@@ -198,7 +199,7 @@ uint32_t model_delivered(struct model *m, uint32_t queue, uint32_t message, uint
     c->seen = true;
     c->doubtful = false;
     c->holder = auto_ack ? 0 : channel;
-    c->state = auto_ack ? COPY_GONE : COPY_OUT;
+    model_become(m, c, auto_ack ? COPY_GONE : COPY_OUT);
     c->gone_ns = m->now_ns;
     return at;
 }
@@ -207,7 +208,7 @@ void model_settle(struct model *m, uint32_t copy, uint64_t cmd)
 {
     struct copy *c = model_copy(m, copy);
     ASSERT(c->state == COPY_OUT);
-    c->state = COPY_SETTLING;
+    model_become(m, c, COPY_SETTLING);
     c->settle_cmd = cmd;
     model_note_copy(m, DEED_SETTLE, c, c->holder);
 }
@@ -217,14 +218,14 @@ void model_requeue(struct model *m, uint32_t copy)
     struct copy *c = model_copy(m, copy);
     ASSERT(c->state == COPY_OUT);
     model_note_copy(m, DEED_REQUEUE, c, c->holder);
-    c->state = COPY_READY;
+    model_become(m, c, COPY_READY);
     c->holder = 0;
 }
 
 static void model_taken(struct model *m, struct copy *c, bool lasting)
 {
     model_note_copy(m, DEED_TAKEN, c, c->holder);
-    c->state = COPY_GONE;
+    model_become(m, c, COPY_GONE);
     c->holder = 0;
     c->settled_tx = 0;
     c->gone_ns = lasting ? 0 : m->now_ns;
@@ -249,7 +250,7 @@ void model_channel_ended(struct model *m, uint32_t channel, bool orderly)
             continue;
         model_note_copy(m, DEED_LOST_CHANNEL, c, channel);
         c->doubtful = c->state == COPY_SETTLING;
-        c->state = COPY_READY;
+        model_become(m, c, COPY_READY);
         c->holder = 0;
         c->settled_tx = 0;
     }
@@ -270,7 +271,7 @@ void model_emptied(struct model *m, uint32_t queue, uint32_t channel, bool delet
         struct copy *c = model_copy(m, *(uint32_t *)deque_at(&m->live, i));
         if (c->queue != queue || (c->state != COPY_READY && !deleted))
             continue;
-        c->state = COPY_GONE;
+        model_become(m, c, COPY_GONE);
         c->holder = 0;
         c->settled_tx = 0;
         c->gone_ns = m->now_ns;
@@ -281,14 +282,34 @@ void model_emptied(struct model *m, uint32_t queue, uint32_t channel, bool delet
     model_compact(m);
 }
 
+void model_become(struct model *m, struct copy *c, enum copy_state state)
+{
+    bool was = c->state != COPY_GONE;
+    bool is = state != COPY_GONE;
+    uint32_t size = model_record(m, c->message)->size;
+    c->state = state;
+    if (was == is)
+        return;
+    m->n_there = is ? m->n_there + 1 : m->n_there - 1;
+    m->there_bytes = is ? m->there_bytes + size : m->there_bytes - size;
+}
+
+void model_age(struct model *m)
+{
+    for (size_t i = 0; i < m->live.n; i++) {
+        struct copy *c = model_copy(m, *(uint32_t *)deque_at(&m->live, i));
+        if (c->state == COPY_GONE && model_lasts(m, c))
+            model_bury(m, c);
+    }
+    model_compact(m);
+}
+
 void model_bury(struct model *m, struct copy *c)
 {
-    c->state = COPY_GONE;
+    model_become(m, c, COPY_GONE);
     c->holder = 0;
     c->gone_ns = 0;
     c->settled_tx = 0;
-    if (c->listed)
-        m->live_bytes -= model_record(m, c->message)->size;
     c->listed = false;
 }
 

@@ -13,8 +13,9 @@
  *
  * The first flaw is kept in words, later ones are dropped: after one, nothing can be relied on.
  *
- * Invariants: a copy is in `live` until a scan or the end of its queue has made it known to be
- * gone. Only a copy in COPY_OUT or COPY_SETTLING has a holder.
+ * Invariants: a copy is in `live` until it is known for good to be gone: by a scan, by the end of
+ * its queue, or by its age. Only a copy in COPY_OUT or COPY_SETTLING has a holder. n_there and
+ * there_bytes count the copies that are not COPY_GONE.
  *
  * Thread: one.   Blocks: never.   Allocates: everything; it aborts when memory is out.
  */
@@ -149,7 +150,8 @@ struct model {
     uint64_t ack_interval_ns;
     bool lax; /* acks need not last, nor transactions without commit-ok come out whole */
     uint32_t n_kills;
-    uint64_t live_bytes;
+    uint32_t n_there;
+    uint64_t there_bytes;
     uint64_t n_checks;
     uint64_t n_redelivered;
     enum flaw flaw;
@@ -201,6 +203,9 @@ void model_doubt(struct model *m, uint32_t queue, bool all);
 /* purge-ok, or delete-ok: what was ready is gone; everything, if the queue is. */
 void model_emptied(struct model *m, uint32_t queue, uint32_t channel, bool deleted);
 
+/* Forgets what has been gone for so long that it must not come again; now and then. */
+void model_age(struct model *m);
+
 /* ---- Transactions ---- */
 
 uint32_t model_tx_begin(struct model *m);
@@ -211,8 +216,12 @@ void model_tx_rolled_back(struct model *m, uint32_t tx);
 
 /* ---- model_scan.c: kills ---- */
 
-/* The broker is gone; all channels are. */
-void model_killed(struct model *m);
+/* The broker is gone; all channels are. `clean`: it was stopped in order after the last channel had
+ * ended in order, so that whatever is known lasts. */
+void model_killed(struct model *m, bool clean);
+
+/* It came up again: what was not durable is gone. */
+void model_restarted(struct model *m);
 
 /* A queue is read from its first message to its last, by `channel` alone, before anybody else does
  * anything; scan_take returns the copy or UINT32_MAX after a flaw. Its holder is then `channel`. */
@@ -239,6 +248,12 @@ void model_print(const struct model *m);
 uint32_t model_find_copy(const struct model *m, uint32_t queue, uint32_t message);
 struct tx *model_tx(const struct model *m, uint32_t tx);
 void model_note(struct model *m, enum deed deed, uint32_t message, uint32_t queue, uint32_t who);
+
+/* Must a copy that is gone not come back after a kill at this moment? */
+bool model_lasts(const struct model *m, const struct copy *c);
+
+/* The one place that changes a copy's state. */
+void model_become(struct model *m, struct copy *c, enum copy_state state);
 
 /* Known gone for good: leaves `live` by the next model_compact. */
 void model_bury(struct model *m, struct copy *c);

@@ -18,7 +18,12 @@ static enum expect model_expect_there(const struct model *m, const struct copy *
     return taken_unknown ? EXPECT_TX_TAKEN : EXPECT_MUST;
 }
 
-static enum expect model_expect(const struct model *m, const struct copy *c)
+bool model_lasts(const struct model *m, const struct copy *c)
+{
+    return !m->lax && (c->gone_ns == 0 || c->gone_ns + m->ack_interval_ns <= m->now_ns);
+}
+
+static enum expect model_expect(const struct model *m, const struct copy *c, bool clean)
 {
     const struct record *r = model_record(m, c->message);
     enum tx_state put = r->tx == 0 ? TX_COMMITTED : model_tx(m, r->tx)->state;
@@ -28,11 +33,10 @@ static enum expect model_expect(const struct model *m, const struct copy *c)
         return EXPECT_MAY;
     if (c->state != COPY_GONE)
         return model_expect_there(m, c, r);
-    bool lasting = !m->lax && (c->gone_ns == 0 || c->gone_ns + m->ack_interval_ns <= m->now_ns);
-    return lasting ? EXPECT_NOT : EXPECT_MAY;
+    return clean || model_lasts(m, c) ? EXPECT_NOT : EXPECT_MAY;
 }
 
-void model_killed(struct model *m)
+void model_killed(struct model *m, bool clean)
 {
     m->n_kills++;
     deque_cut(&m->order, 0);
@@ -47,7 +51,7 @@ void model_killed(struct model *m)
         struct copy *c = model_copy(m, *(uint32_t *)deque_at(&m->live, i));
         bool leaky = m->layout.queues[c->queue].leaky;
         c->doubtful = c->doubtful || (leaky && c->state == COPY_READY);
-        c->expect = model_expect(m, c);
+        c->expect = model_expect(m, c, clean);
         model_note(m, DEED_KILL, c->message, c->queue, m->n_kills);
         ((struct event *)deque_at(&m->events, m->events.n - 1))->expect = (uint8_t)c->expect;
         c->holder = 0;
@@ -109,6 +113,20 @@ void model_exchange_is(struct model *m, uint32_t exchange, bool there)
         layout_drop_exchange(&m->layout, exchange);
 }
 
+void model_restarted(struct model *m)
+{
+    for (uint32_t i = 0; i < m->layout.n_queues; i++) {
+        const struct layout_queue *q = &m->layout.queues[i];
+        if (!q->transient || q->fact == FACT_NO)
+            continue;
+        layout_drop_queue(&m->layout, i);
+        model_emptied(m, i, 0, true);
+    }
+    for (uint32_t i = 0; i < m->layout.n_exchanges; i++)
+        if (m->layout.exchanges[i].transient && m->layout.exchanges[i].fact != FACT_NO)
+            layout_drop_exchange(&m->layout, i);
+}
+
 /* ---- The scan ---- */
 
 void model_scan_begin(struct model *m, uint32_t queue)
@@ -159,7 +177,7 @@ uint32_t model_scan_take(struct model *m, uint32_t queue, uint32_t message, uint
     c->doubtful = false;
     c->promised = model_record(m, message)->persistent;
     c->settled_tx = 0;
-    c->state = COPY_OUT;
+    model_become(m, c, COPY_OUT);
     c->holder = channel;
     return at;
 }

@@ -154,6 +154,24 @@ void node_kill(struct node *n)
     n->pidfd = -1;
 }
 
+enum err node_stop(struct node *n, uint32_t timeout_ms)
+{
+    int status = -1;
+    kill(n->pid, SIGTERM);
+    if (node_lives(n, timeout_ms)) {
+        snprintf(n->why, sizeof(n->why), "the broker did not stop: see %s/log", n->directory);
+        return ERR_IO;
+    }
+    waitpid(n->pid, &status, 0);
+    close(n->pidfd);
+    n->pid = 0;
+    n->pidfd = -1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return OK;
+    snprintf(n->why, sizeof(n->why), "the broker did not stop well: see %s/log", n->directory);
+    return ERR_IO;
+}
+
 static int node_unlink(const char *path, const struct stat *about, int kind, struct FTW *where)
 {
     (void)about;

@@ -5,7 +5,7 @@
  * `--data`, and what it prints is appended to DIR/log. It runs in a process group of its own, and a
  * kill goes to the whole group: a wrapper's children die with it, at the same moment.
  *
- * Thread: one.   Blocks: node_await, node_kill.
+ * Thread: one.   Blocks: node_await, node_kill, node_stop.
  */
 #ifndef TESTS_CRASH_NODE_H
 #define TESTS_CRASH_NODE_H
@@ -41,6 +41,9 @@ bool node_lives(struct node *n, uint32_t wait_ms);
 
 /* SIGKILL to all of it; returns when it is gone. */
 void node_kill(struct node *n);
+
+/* SIGTERM, and waits for the end. ERR_IO when it does not end with 0 in `timeout_ms`. */
+enum err node_stop(struct node *n, uint32_t timeout_ms);
 
 /* Kills it, and removes its directory unless `keep`. */
 void node_fini(struct node *n, bool keep);
