@@ -51,23 +51,30 @@ static void chan_put_binding(struct chan *ch, uint32_t binding, bool wanted)
     struct span key = span_str(b->key);
     struct span target = span_str(b->to_exchange ? l->exchanges[b->destination].name
                                                  : l->queues[b->destination].name);
-    struct method m;
+    struct method m = {.id = METHOD_NONE};
     enum method_id answer;
     b->fact = FACT_UNSURE;
     b->wanted = wanted;
     if (b->to_exchange && wanted) {
-        m = (struct method){.id = METHOD_exchange_bind, .exchange_bind = {0, target, source, key}};
+        m.id = METHOD_exchange_bind;
         answer = METHOD_exchange_bind_ok;
+        m.exchange_bind = (struct amqp_exchange_bind){
+            .destination = target, .source = source, .routing_key = key};
     } else if (b->to_exchange) {
-        m = (struct method){.id = METHOD_exchange_unbind,
-                            .exchange_unbind = {0, target, source, key}};
+        m.id = METHOD_exchange_unbind;
         answer = METHOD_exchange_unbind_ok;
+        m.exchange_unbind = (struct amqp_exchange_unbind){
+            .destination = target, .source = source, .routing_key = key};
     } else if (wanted) {
-        m = (struct method){.id = METHOD_queue_bind, .queue_bind = {0, target, source, key}};
+        m.id = METHOD_queue_bind;
         answer = METHOD_queue_bind_ok;
+        m.queue_bind = (struct amqp_queue_bind){
+            .queue = target, .exchange = source, .routing_key = key};
     } else {
-        m = (struct method){.id = METHOD_queue_unbind, .queue_unbind = {0, target, source, key}};
+        m.id = METHOD_queue_unbind;
         answer = METHOD_queue_unbind_ok;
+        m.queue_unbind = (struct amqp_queue_unbind){
+            .queue = target, .exchange = source, .routing_key = key};
     }
     chan_call(ch, &m, answer, binding);
 }

@@ -47,9 +47,9 @@ static void checker_on_content(struct link *link, uint16_t channel, const struct
 
 static const struct link_listener CHECKER_LISTENER = {checker_on_method, checker_on_content};
 
-void checker_open(struct checker *c, struct ground *g, uint16_t port)
+void checker_open(struct checker *c, struct ground *g, uint16_t port, uint64_t until_ns)
 {
-    *c = (struct checker){.ground = g};
+    *c = (struct checker){.ground = g, .until_ns = until_ns};
     g->model.now_ns = load_now_ns();
     if (link_open(&c->link, port, 2, &CHECKER_LISTENER, c) != OK)
         model_flaw(&g->model, FLAW_BROKER, 0, "checker: %s", c->link.client.why);
@@ -76,6 +76,30 @@ void checker_close(struct checker *c)
     }
 }
 
+bool checker_stopped(const struct checker *c)
+{
+    return c->cut || c->ground->model.flaw != FLAW_NONE;
+}
+
+void checker_bury(struct checker *c)
+{
+    link_drain(&c->link);
+    for (int i = 0; i < 2; i++) {
+        chan_killed(&c->chans[i]);
+        chan_fini(&c->chans[i]);
+    }
+}
+
+/* How long it may wait, in ms. */
+static int checker_patience(const struct checker *c)
+{
+    uint64_t now_ns = load_now_ns();
+    if (c->until_ns <= now_ns)
+        return 0;
+    uint64_t ms = (c->until_ns - now_ns) / 1000000u + 1;
+    return ms < LINK_TIMEOUT_MS ? (int)ms : LINK_TIMEOUT_MS;
+}
+
 /* One turn: sends, waits for something, takes it. */
 static void checker_turn(struct checker *c)
 {
@@ -85,9 +109,10 @@ static void checker_turn(struct checker *c)
     enum err e = link_send(&c->link);
     if (!link_is_flushed(&c->link))
         fd.events |= POLLOUT;
-    int ready = e == OK ? poll(&fd, 1, LINK_TIMEOUT_MS) : 1;
+    int ready = e == OK ? poll(&fd, 1, checker_patience(c)) : 1;
     m->now_ns = load_now_ns();
-    if (ready == 0)
+    c->cut = m->now_ns >= c->until_ns;
+    if (ready == 0 && !c->cut)
         model_flaw(m, FLAW_BROKER, 0, "checker: no answer in %d ms", LINK_TIMEOUT_MS);
     else if (e != OK || ((fd.revents & ~POLLOUT) != 0 && link_receive(&c->link, &n) != OK))
         model_flaw(m, FLAW_BROKER, 0, "checker: %s", c->link.client.why);
@@ -95,19 +120,19 @@ static void checker_turn(struct checker *c)
 
 void checker_await(struct checker *c, const struct chan *ch)
 {
-    while (c->ground->model.flaw == FLAW_NONE && !chan_is_idle(ch))
+    while (!checker_stopped(c) && !chan_is_idle(ch))
         checker_turn(c);
 }
 
 void checker_await_confirms(struct checker *c)
 {
-    while (c->ground->model.flaw == FLAW_NONE && c->chans[1].n_unconfirmed != 0)
+    while (!checker_stopped(c) && c->chans[1].n_unconfirmed != 0)
         checker_turn(c);
 }
 
 void checker_await_messages(struct checker *c, uint32_t n)
 {
-    while (c->ground->model.flaw == FLAW_NONE && c->chans[1].n_taken < n)
+    while (!checker_stopped(c) && c->chans[1].n_taken < n)
         checker_turn(c);
 }
 
@@ -115,7 +140,7 @@ void checker_await_messages(struct checker *c, uint32_t n)
 
 static void checker_bind(struct checker *c, const struct layout_binding *b)
 {
-    if (c->ground->model.flaw != FLAW_NONE)
+    if (checker_stopped(c))
         return;
     chan_bind(&c->chans[0], layout_add_binding(&c->ground->model.layout, b));
     checker_await(c, &c->chans[0]);

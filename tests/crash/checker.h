@@ -4,7 +4,7 @@
  * It waits for every answer, and while it is at work nobody else is connected. Channel 0 asks what
  * is there, and may lose its channel by that; channel 1 publishes, reads and settles.
  *
- * A failure is a flaw of the model; after one, everything else does nothing.
+ * A failure is a flaw of the model; after one, or once it is cut, everything else does nothing.
  *
  * Thread: one.   Blocks: until answers come, LINK_TIMEOUT_MS each.
  */
@@ -17,12 +17,21 @@ struct checker {
     struct ground *ground;
     struct link link;
     struct chan chans[2];
+    uint64_t until_ns; /* when it has to leave off */
+    bool cut;          /* it has left off */
 };
 
-void checker_open(struct checker *c, struct ground *g, uint16_t port);
+/* It works until that moment, UINT64_MAX: until it is done. */
+void checker_open(struct checker *c, struct ground *g, uint16_t port, uint64_t until_ns);
 
 /* Closes in order, so that everything it has settled is known to be taken. */
 void checker_close(struct checker *c);
+
+/* The broker was killed while it was at work. */
+void checker_bury(struct checker *c);
+
+/* Has it been cut short, or found a flaw? */
+bool checker_stopped(const struct checker *c);
 
 /* Waits until the channel is idle. */
 void checker_await(struct checker *c, const struct chan *ch);

@@ -17,7 +17,8 @@ enum {
     LOAD_MS_MIN = 20,
     OTHER_LOAD_PART = 4,
     RECOVERY_KILLS = 3,
-    RECOVERY_MS = 50
+    RECOVERY_MS = 50,
+    CUT_CHECK_MS = 60
 };
 
 struct crash {
@@ -57,11 +58,29 @@ static void crash_verify(struct crash *c, bool founding, bool all)
 {
     if (crash_model(c)->flaw != FLAW_NONE)
         return;
-    checker_open(&c->checker, &c->ground, c->node.port);
+    checker_open(&c->checker, &c->ground, c->node.port, UINT64_MAX);
     if (founding)
         checker_found(&c->checker);
     checker_verify(&c->checker, all);
     checker_close(&c->checker);
+}
+
+/* A kill while the checker compares, settles and requeues. */
+static void crash_cut_check(struct crash *c)
+{
+    struct model *m = crash_model(c);
+    uint64_t ms = rng_below(&c->ground.rng, CUT_CHECK_MS);
+    if (m->flaw != FLAW_NONE)
+        return;
+    checker_open(&c->checker, &c->ground, c->node.port, load_now_ns() + ms * 1000000u);
+    checker_verify(&c->checker, false);
+    uint64_t killed_ns = load_now_ns();
+    node_kill(&c->node);
+    m->now_ns = load_now_ns();
+    checker_bury(&c->checker);
+    m->now_ns = killed_ns;
+    if (m->flaw == FLAW_NONE)
+        model_killed(m, false);
 }
 
 /* ---- How a life ends ---- */
@@ -147,9 +166,11 @@ static void crash_run(struct crash *c)
             return;
         if (ending != END_ALIVE)
             model_restarted(crash_model(c));
-        if (ending == END_RECOVERY)
+        if (ending == END_RECOVERY) {
             crash_start(c, 1 + rng_below(&c->ground.rng, RECOVERY_KILLS));
-        else if (ending != END_ALIVE)
+            crash_cut_check(c);
+        }
+        if (ending != END_ALIVE)
             crash_start(c, 0);
         crash_verify(c, false, i + 1 == n || !crash_has_time(c));
         c->n_cycles++;

@@ -18,6 +18,7 @@
     H(clean_transient, NONE)            \
     H(clean_ack_in_doubt, NONE)         \
     H(clean_ack_too_late, NONE)         \
+    H(clean_ack_too_late_unread, NONE)  \
     H(clean_ack_lasts, NONE)            \
     H(clean_requeued, NONE)             \
     H(clean_channel_closed, NONE)       \
@@ -32,6 +33,7 @@
     H(lost_by_one_queue, LOST)          \
     H(lost_by_second_kill, LOST)        \
     H(lost_unacked, LOST)               \
+    H(lost_unread, LOST)                \
     H(lost_committed, LOST)             \
     H(invented, INVENTED)               \
     H(misrouted, MISROUTED)             \
@@ -45,6 +47,7 @@
     H(unflagged_alive, UNFLAGGED)       \
     H(half_tx, HALF_TX)                 \
     H(half_tx_by_queue, HALF_TX)        \
+    H(half_tx_over_two_kills, HALF_TX)  \
     H(half_tx_without_ack, HALF_TX)     \
     H(half_tx_without_publish, HALF_TX) \
     H(uncommitted, UNCOMMITTED)         \

@@ -47,6 +47,15 @@ void history_clean_ack_too_late(struct model *m)
     SCAN(m, ONE, {a, true});
 }
 
+void history_clean_ack_too_late_unread(struct model *m)
+{
+    uint32_t a = say_confirmed(m);
+    say_acked(m, a);
+    say_kill(m, 50);
+    say_kill(m, 1000);
+    SCAN(m, ONE, {a, true});
+}
+
 void history_clean_ack_lasts(struct model *m)
 {
     say_acked(m, say_confirmed(m));

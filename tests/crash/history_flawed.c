@@ -28,6 +28,14 @@ void history_lost_by_second_kill(struct model *m)
     SCAN_EMPTY(m, ONE);
 }
 
+void history_lost_unread(struct model *m)
+{
+    say_confirmed(m);
+    say_kill(m, 0);
+    say_kill(m, 0);
+    SCAN_EMPTY(m, ONE);
+}
+
 void history_lost_unacked(struct model *m)
 {
     say_deliver(m, say_confirmed(m), 2, false);
@@ -120,6 +128,17 @@ void history_half_tx_by_queue(struct model *m)
     model_tx_asked(m, tx);
     say_kill(m, 0);
     SCAN(m, ONE, {a, false});
+    SCAN_EMPTY(m, TWO);
+}
+
+void history_half_tx_over_two_kills(struct model *m)
+{
+    uint32_t tx = model_tx_begin(m);
+    uint32_t a = say_publish(m, tx);
+    model_tx_asked(m, tx);
+    say_kill(m, 0);
+    SCAN(m, ONE, {a, false});
+    say_kill(m, 0);
     SCAN_EMPTY(m, TWO);
 }
 

@@ -2,6 +2,7 @@
 #include "tests/crash/link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -197,4 +198,15 @@ enum err link_receive(struct link *l, size_t *n_bytes)
     while (e == OK && more)
         e = link_take(l, &more);
     return e;
+}
+
+void link_drain(struct link *l)
+{
+    size_t n;
+    while (l->up && link_receive(l, &n) == OK) {
+        struct pollfd fd = {.fd = l->client.fd, .events = POLLIN};
+        if (n == 0 && poll(&fd, 1, LINK_TIMEOUT_MS) <= 0)
+            break;
+    }
+    link_abort(l);
 }

@@ -5,7 +5,7 @@
  * Whoever owns the channels gets each method, and each content with the method that announced it,
  * through the listener.
  *
- * Thread: one.   Blocks: link_open and link_close, until the timeout.
+ * Thread: one.   Blocks: link_open, link_close and link_drain, until the timeout.
  */
 #ifndef TESTS_CRASH_LINK_H
 #define TESTS_CRASH_LINK_H
@@ -52,6 +52,9 @@ MUST_USE enum err link_send(struct link *l);
 /* Reads once, and hands on what is whole; *n_bytes = 0 when there was nothing. ERR_IO, also at the
  * end of the connection; ERR_NOMEM. */
 MUST_USE enum err link_receive(struct link *l, size_t *n_bytes);
+
+/* The peer is dead: reads what it had still sent, to the end, and closes. */
+void link_drain(struct link *l);
 
 /* Everything was sent. */
 bool link_is_flushed(const struct link *l);

@@ -207,16 +207,8 @@ void load_close(struct load *l)
 void load_bury(struct load *l)
 {
     struct model *m = &l->ground->model;
-    for (size_t i = 0; i < LOAD_LINKS; i++) {
-        struct link *link = &l->links[i];
-        size_t n = 0;
-        while (link->up && m->flaw == FLAW_NONE && link_receive(link, &n) == OK) {
-            struct pollfd fd = {.fd = link->client.fd, .events = POLLIN};
-            if (n == 0 && poll(&fd, 1, LOAD_BURY_MS) <= 0)
-                break;
-        }
-        link_abort(link);
-    }
+    for (size_t i = 0; i < LOAD_LINKS; i++)
+        link_drain(&l->links[i]);
     for (size_t i = 0; i < LOAD_LINKS; i++)
         for (uint16_t j = 0; j < LOAD_ROWS[i].n; j++) {
             if (m->flaw == FLAW_NONE)

@@ -100,7 +100,7 @@ bool message_is_intact(const struct record *r, uint32_t message, struct span hea
     uint8_t *wanted = malloc(r->size + MESSAGE_HEAD);
     ASSERT(wanted != NULL);
     message_body(r, message, wanted);
-    bool equal = memcmp(wanted, body.at, r->size) == 0;
+    bool equal = span_eq(span_of(wanted, r->size), body);
     free(wanted);
     return equal;
 }

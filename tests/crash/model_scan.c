@@ -55,6 +55,10 @@ void model_killed(struct model *m, bool clean)
         model_note(m, DEED_KILL, c->message, c->queue, m->n_kills);
         ((struct event *)deque_at(&m->events, m->events.n - 1))->expect = (uint8_t)c->expect;
         c->holder = 0;
+        /* Whatever may be there waits, from now on, in its queue. */
+        c->doubtful = c->doubtful || c->state == COPY_SETTLING || c->state == COPY_GONE;
+        if (c->expect != EXPECT_NOT)
+            model_become(m, c, COPY_READY);
     }
 }
 

@@ -9,11 +9,6 @@
 
 enum { VERIFY_OWN_KEYS = 3, VERIFY_ACK_PERCENT = 55 };
 
-static bool verify_stopped(const struct checker *c)
-{
-    return c->ground->model.flaw != FLAW_NONE;
-}
-
 /* ---- Topology ---- */
 
 /* Is it there? What the answer does to the layout is undone: the model judges. */
@@ -24,7 +19,7 @@ static void verify_ask_queue(struct checker *c, uint32_t i)
     chan_declare_queue(&c->chans[0], i, true);
     checker_await(c, &c->chans[0]);
     m->layout.queues[i].fact = before;
-    if (!verify_stopped(c))
+    if (!checker_stopped(c))
         model_queue_is(m, i, !c->chans[0].missing);
 }
 
@@ -35,7 +30,7 @@ static void verify_ask_exchange(struct checker *c, uint32_t i)
     chan_declare_exchange(&c->chans[0], i, true);
     checker_await(c, &c->chans[0]);
     m->layout.exchanges[i].fact = before;
-    if (!verify_stopped(c))
+    if (!checker_stopped(c))
         model_exchange_is(m, i, !c->chans[0].missing);
 }
 
@@ -62,7 +57,7 @@ static void verify_queue(struct checker *c, uint32_t i)
     if (q->fact == FACT_NO)
         return;
     verify_ask_queue(c, i);
-    if (verify_stopped(c) || q->fact == FACT_NO)
+    if (checker_stopped(c) || q->fact == FACT_NO)
         return;
     chan_declare_queue(&c->chans[0], i, false);
     checker_await(c, &c->chans[0]);
@@ -74,7 +69,7 @@ static void verify_exchange(struct checker *c, uint32_t i)
     if (x->fact == FACT_NO)
         return;
     verify_ask_exchange(c, i);
-    if (verify_stopped(c) || x->fact == FACT_NO)
+    if (checker_stopped(c) || x->fact == FACT_NO)
         return;
     chan_declare_exchange(&c->chans[0], i, false);
     checker_await(c, &c->chans[0]);
@@ -86,9 +81,9 @@ static void verify_no_queue(struct checker *c, uint32_t i)
     struct layout *l = &c->ground->model.layout;
     if (l->queues[i].fact != FACT_NO || l->queues[i].checked_gone)
         return;
-    l->queues[i].checked_gone = true;
     if (!verify_queue_named(l, l->queues[i].name))
         verify_ask_queue(c, i);
+    l->queues[i].checked_gone = !checker_stopped(c);
 }
 
 static void verify_no_exchange(struct checker *c, uint32_t i)
@@ -96,9 +91,9 @@ static void verify_no_exchange(struct checker *c, uint32_t i)
     struct layout *l = &c->ground->model.layout;
     if (l->exchanges[i].fact != FACT_NO || l->exchanges[i].checked_gone)
         return;
-    l->exchanges[i].checked_gone = true;
     if (!verify_exchange_named(l, l->exchanges[i].name))
         verify_ask_exchange(c, i);
+    l->exchanges[i].checked_gone = !checker_stopped(c);
 }
 
 /* A bind or unbind without an answer is done again: both may be repeated. */
@@ -117,15 +112,15 @@ static void verify_binding(struct checker *c, uint32_t i)
 static void verify_topology(struct checker *c)
 {
     const struct layout *l = &c->ground->model.layout;
-    for (uint32_t i = 0; i < l->n_exchanges && !verify_stopped(c); i++)
+    for (uint32_t i = 0; i < l->n_exchanges && !checker_stopped(c); i++)
         verify_exchange(c, i);
-    for (uint32_t i = 0; i < l->n_queues && !verify_stopped(c); i++)
+    for (uint32_t i = 0; i < l->n_queues && !checker_stopped(c); i++)
         verify_queue(c, i);
-    for (uint32_t i = 0; i < l->n_exchanges && !verify_stopped(c); i++)
+    for (uint32_t i = 0; i < l->n_exchanges && !checker_stopped(c); i++)
         verify_no_exchange(c, i);
-    for (uint32_t i = 0; i < l->n_queues && !verify_stopped(c); i++)
+    for (uint32_t i = 0; i < l->n_queues && !checker_stopped(c); i++)
         verify_no_queue(c, i);
-    for (uint32_t i = 0; i < l->n_bindings && !verify_stopped(c); i++)
+    for (uint32_t i = 0; i < l->n_bindings && !checker_stopped(c); i++)
         verify_binding(c, i);
 }
 
@@ -171,19 +166,21 @@ static void verify_scan(struct checker *c, uint32_t queue)
     chan_declare_queue(ch, queue, true);
     checker_await(c, ch);
     ch->n_taken = 0;
-    if (verify_stopped(c))
+    if (checker_stopped(c))
         return;
     chan_consume(ch, queue, false);
     checker_await(c, ch);
     checker_await_messages(c, ch->count);
-    if (verify_stopped(c))
+    if (checker_stopped(c))
         return;
     chan_cancel(ch);
     checker_await(c, ch);
-    if (verify_stopped(c))
+    if (checker_stopped(c))
         return;
     chan_get(ch, queue, false);
     checker_await(c, ch);
+    if (checker_stopped(c))
+        return;
     m->n_checks++;
     if (ch->n_taken != ch->count)
         model_flaw(m, FLAW_COUNT, 0, "queue %s: %u messages, declare-ok says %u",
@@ -212,15 +209,15 @@ void checker_verify(struct checker *c, bool all)
 {
     struct model *m = &c->ground->model;
     verify_topology(c);
-    if (!verify_stopped(c))
+    if (!checker_stopped(c))
         verify_probes(c);
-    for (uint32_t i = 0; i < m->layout.n_queues && !verify_stopped(c); i++) {
+    for (uint32_t i = 0; i < m->layout.n_queues && !checker_stopped(c); i++) {
         if (m->layout.queues[i].fact != FACT_YES)
             continue;
         verify_scan(c, i);
-        if (!verify_stopped(c))
+        if (!checker_stopped(c))
             verify_settle(c, all);
     }
-    if (!verify_stopped(c))
+    if (!checker_stopped(c))
         model_scanned(m);
 }
