@@ -138,8 +138,10 @@ void chan_layout_answered(struct chan *ch, const struct method *m)
     } else if (m->id == METHOD_queue_unbind_ok || m->id == METHOD_exchange_unbind_ok) {
         l->bindings[ch->subject].fact = FACT_NO;
     } else if (m->id == METHOD_queue_purge_ok) {
+        model_count_is(&ch->ground->model, ch->subject, m->queue_purge_ok.message_count);
         model_emptied(&ch->ground->model, ch->subject, ch->uid, false);
     } else if (m->id == METHOD_queue_delete_ok) {
+        model_count_is(&ch->ground->model, ch->subject, m->queue_delete_ok.message_count);
         layout_drop_queue(l, ch->subject);
         model_emptied(&ch->ground->model, ch->subject, ch->uid, true);
         chan_forget_queue(ch, ch->subject);

@@ -28,6 +28,7 @@ struct crash {
     struct load load;
     struct checker checker;
     uint64_t n_cycles;
+    uint64_t n_kills;
     uint64_t begin_ns;
 };
 
@@ -47,7 +48,7 @@ static void crash_start(struct crash *c, uint64_t n_cut)
             model_flaw(crash_model(c), FLAW_BROKER, 0, "it ended during its start: see %s/log",
                        c->node.directory);
         node_kill(&c->node);
-        crash_model(c)->n_kills++;
+        c->n_kills++;
     }
     if (!started || node_start(&c->node) != OK ||
         node_await(&c->node, (uint32_t)c->options->start_ms) != OK)
@@ -76,6 +77,7 @@ static void crash_cut_check(struct crash *c)
     checker_verify(&c->checker, false);
     uint64_t killed_ns = load_now_ns();
     node_kill(&c->node);
+    c->n_kills++;
     m->now_ns = load_now_ns();
     checker_bury(&c->checker);
     m->now_ns = killed_ns;
@@ -94,6 +96,7 @@ static void crash_kill(struct crash *c)
     if (!node_lives(&c->node, 0))
         model_flaw(m, FLAW_BROKER, 0, "it ended by itself: see %s/log", c->node.directory);
     node_kill(&c->node);
+    c->n_kills++;
     m->now_ns = load_now_ns();
     load_bury(&c->load);
     m->now_ns = killed_ns;
@@ -119,7 +122,7 @@ static void crash_load(struct crash *c, enum ending ending)
     struct model *m = crash_model(c);
     uint64_t most = c->options->load_ms / (ending == END_KILL ? 1 : OTHER_LOAD_PART);
     uint64_t x = rng_below(&c->ground.rng, 1000);
-    uint64_t ms = LOAD_MS_MIN + most * x / 1000 * x / 1000 * x / 1000;
+    uint64_t ms = LOAD_MS_MIN + most * x / 1000 * x / 1000 * x / 1000 * x / 1000;
     load_open(&c->load, &c->ground, c->node.port);
     load_run(&c->load, load_now_ns() + ms * 1000000u);
     if (m->flaw != FLAW_NONE)
@@ -181,17 +184,18 @@ static int crash_report(struct crash *c, uint64_t seed)
 {
     const struct ground *g = &c->ground;
     const struct model *m = &g->model;
-    printf("%s seed %llu: %llu cycles, %u kills, %llu published, %llu confirmed, %llu delivered, "
+    printf("%s seed %llu: %llu cycles, %llu kills, %llu published, %llu confirmed, %llu delivered, "
            "%llu redelivered, %llu tx, %llu checks, %.1f s\n",
            m->flaw == FLAW_NONE ? "ok" : "FAILED", (unsigned long long)seed,
-           (unsigned long long)c->n_cycles, m->n_kills, (unsigned long long)g->n_published,
-           (unsigned long long)g->n_confirmed, (unsigned long long)g->n_delivered,
-           (unsigned long long)m->n_redelivered, (unsigned long long)g->n_txs,
-           (unsigned long long)m->n_checks, (double)(load_now_ns() - c->begin_ns) / 1e9);
+           (unsigned long long)c->n_cycles, (unsigned long long)c->n_kills,
+           (unsigned long long)g->n_published, (unsigned long long)g->n_confirmed,
+           (unsigned long long)g->n_delivered, (unsigned long long)m->n_redelivered,
+           (unsigned long long)g->n_txs, (unsigned long long)m->n_checks,
+           (double)(load_now_ns() - c->begin_ns) / 1e9);
     if (m->flaw == FLAW_NONE)
         return EXIT_SUCCESS;
     fflush(stdout);
-    fprintf(stderr, "cycle %llu of seed %llu, kill %u; the data is in %s\n",
+    fprintf(stderr, "cycle %llu of seed %llu, comparison %u; the data is in %s\n",
             (unsigned long long)c->n_cycles, (unsigned long long)seed, m->n_kills,
             c->node.directory);
     model_print(m);

@@ -26,6 +26,7 @@
     H(clean_tx_nothing, NONE)           \
     H(clean_tx_open, NONE)              \
     H(clean_purged, NONE)               \
+    H(clean_count, NONE)                \
     H(clean_leaky, NONE)                \
     H(clean_queue_unsure, NONE)         \
     H(clean_arrival, NONE)              \
@@ -60,6 +61,7 @@
     H(purged_back, BACK)                \
     H(missed_and_back, BACK)            \
     H(back_from_deleted_queue, BACK)    \
+    H(miscounted, COUNT)                \
     H(queue_missing, TOPOLOGY)          \
     H(queue_back, TOPOLOGY)             \
     H(transient_queue_back, TOPOLOGY)   \

@@ -128,6 +128,16 @@ void history_clean_purged(struct model *m)
     SCAN(m, ONE, {a, true});
 }
 
+void history_clean_count(struct model *m)
+{
+    say_confirmed(m);
+    model_doubt(m, ONE, false);
+    say_deliver(m, say_confirmed(m), 2, false);
+    say_confirmed(m);
+    model_count_is(m, ONE, 1);
+    model_count_is(m, ONE, 2);
+}
+
 void history_clean_leaky(struct model *m)
 {
     say_confirmed(m);

@@ -247,6 +247,13 @@ void history_back_from_deleted_queue(struct model *m)
     SCAN(m, queue, {a, false});
 }
 
+void history_miscounted(struct model *m)
+{
+    say_confirmed(m);
+    say_deliver(m, say_confirmed(m), 2, false);
+    model_count_is(m, ONE, 2);
+}
+
 void history_queue_missing(struct model *m)
 {
     say_kill(m, 0);

@@ -207,8 +207,11 @@ void load_close(struct load *l)
 void load_bury(struct load *l)
 {
     struct model *m = &l->ground->model;
-    for (size_t i = 0; i < LOAD_LINKS; i++)
-        link_drain(&l->links[i]);
+    for (size_t i = 0; i < LOAD_LINKS; i++) {
+        if (m->flaw == FLAW_NONE)
+            link_drain(&l->links[i]);
+        link_abort(&l->links[i]);
+    }
     for (size_t i = 0; i < LOAD_LINKS; i++)
         for (uint16_t j = 0; j < LOAD_ROWS[i].n; j++) {
             if (m->flaw == FLAW_NONE)

@@ -37,7 +37,8 @@ void load_run(struct load *l, uint64_t until_ns);
 /* Ends every connection in order, so that nothing is in doubt. */
 void load_close(struct load *l);
 
-/* The broker is dead: reads what it had still sent, and closes everything. */
+/* The broker is dead: reads what it had still sent, and closes everything. After a flaw it only
+ * closes. */
 void load_bury(struct load *l);
 
 /* ---- load_roles.c ---- */

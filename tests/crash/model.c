@@ -265,6 +265,21 @@ void model_doubt(struct model *m, uint32_t queue, bool all)
     }
 }
 
+void model_count_is(struct model *m, uint32_t queue, uint32_t count)
+{
+    uint32_t n = 0;
+    uint32_t n_doubtful = 0;
+    for (size_t i = 0; i < m->live.n; i++) {
+        const struct copy *c = model_copy(m, *(uint32_t *)deque_at(&m->live, i));
+        n += c->queue == queue && c->state == COPY_READY;
+        n_doubtful += c->queue == queue && c->state == COPY_READY && c->doubtful;
+    }
+    m->n_checks++;
+    if (count > n || count + n_doubtful < n)
+        model_flaw(m, FLAW_COUNT, 0, "queue %s: %u messages, the answer says %u",
+                   m->layout.queues[queue].name, n, count);
+}
+
 void model_emptied(struct model *m, uint32_t queue, uint32_t channel, bool deleted)
 {
     for (size_t i = 0; i < m->live.n; i++) {

@@ -148,8 +148,8 @@ struct model {
     uint64_t now_ns;      /* kept by the caller */
     uint64_t begin_ns;
     uint64_t ack_interval_ns;
-    bool lax; /* acks need not last, nor transactions without commit-ok come out whole */
-    uint32_t n_kills;
+    bool lax;         /* acks need not last, nor transactions without commit-ok come out whole */
+    uint32_t n_kills; /* and other ends of all connections */
     uint32_t n_there;
     uint64_t there_bytes;
     uint64_t n_checks;
@@ -199,6 +199,9 @@ void model_channel_ended(struct model *m, uint32_t channel, bool orderly);
 
 /* What is ready in the queue, or `all` that is in it, may be taken without us seeing it. */
 void model_doubt(struct model *m, uint32_t queue, bool all);
+
+/* purge-ok or delete-ok of a queue that only the sender touches says how many were ready. */
+void model_count_is(struct model *m, uint32_t queue, uint32_t count);
 
 /* purge-ok, or delete-ok: what was ready is gone; everything, if the queue is. */
 void model_emptied(struct model *m, uint32_t queue, uint32_t channel, bool deleted);
