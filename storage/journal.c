@@ -216,7 +216,7 @@ enum err journal_put(struct journal *j, struct batch *b, uint64_t oldest, uint64
     if (batch_seal(b, &h, &bytes) != OK)
         return ERR_NOMEM;
     enum err e = disk_write(f->file, f->end, &bytes, 1);
-    if (e == OK)
+    if (e == OK && !j->options.unsynced)
         e = disk_sync(f->file);
     if (e != OK) {
         j->writing = false;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/probe.h"
 #include "storage/identity.h"
 #include "storage/rewriter.h"
 
@@ -32,6 +33,8 @@ struct keeper {
     _Atomic(int) asked;              /* enum keeper_asked */
     _Atomic(bool) failing;
     _Atomic(uint64_t) counts[3];
+    struct tally write_us;
+    struct tally parcel_entries;
     /* The disk's. */
     struct journal *journal;
     struct writer writer;
@@ -52,6 +55,7 @@ enum err keeper_open(struct keeper **out, const struct keeper_options *options, 
     struct journal_options journal = {.disk = options->disk,
                                       .env = options->env,
                                       .file_bytes = options->file_bytes,
+                                      .unsynced = options->unsynced,
                                       .time_ns = env_wall_ns(options->env)};
     enum err e = disk_lock(options->disk, "lock", &k->lock, holder);
     if (e == OK)
@@ -127,10 +131,17 @@ static void keeper_collect(struct keeper *k)
 {
     if (k->under_way == NULL ||
         atomic_load_explicit(&k->handed, memory_order_acquire) == k->under_way)
-        return;
+        return; /* there is nothing, or it is not written yet */
     if (k->under_way != &k->closing)
         store_complete(k->store, k->under_way->number);
     k->under_way = NULL;
+}
+
+bool keeper_has_news(const struct keeper *k)
+{
+    bool written = k->under_way != NULL &&
+                   atomic_load_explicit(&k->handed, memory_order_acquire) != k->under_way;
+    return written || atomic_load_explicit(&k->asked, memory_order_acquire) == ASKED;
 }
 
 static void keeper_answer(struct keeper *k)
@@ -159,7 +170,7 @@ bool keeper_step(struct keeper *k, uint64_t now_ns)
     keeper_tell_failure(k);
     if (k->under_way != NULL)
         return false;
-    if (store_due_ns(k->store) <= now_ns) {
+    if (keeper_due_ns(k) <= now_ns && store_due_ns(k->store) <= now_ns) {
         struct parcel *p = store_seal(k->store);
         if (p != NULL)
             keeper_hand_over(k, p, now_ns);
@@ -175,7 +186,10 @@ uint64_t keeper_due_ns(const struct keeper *k)
     if (k->under_way != NULL)
         return UINT64_MAX; /* woken when it is written */
     uint64_t due = store_due_ns(k->store);
-    return due != UINT64_MAX || k->is_closed ? due : k->last_ns + KEEPER_IDLE_NS;
+    if (due == UINT64_MAX)
+        return k->is_closed ? due : k->last_ns + KEEPER_IDLE_NS;
+    uint64_t rested = k->last_ns + k->options.interval_ns;
+    return due > rested || k->options.interval_ns == 0 ? due : rested;
 }
 
 /* ---- The disk's side ---- */
@@ -192,6 +206,16 @@ struct keeper_counts keeper_counts(const struct keeper *k)
     return (struct keeper_counts){atomic_load_explicit(&k->counts[0], memory_order_relaxed),
                                   atomic_load_explicit(&k->counts[1], memory_order_relaxed),
                                   atomic_load_explicit(&k->counts[2], memory_order_relaxed)};
+}
+
+const struct tally *keeper_write_us(const struct keeper *k)
+{
+    return &k->write_us;
+}
+
+const struct tally *keeper_parcel_entries(const struct keeper *k)
+{
+    return &k->parcel_entries;
 }
 
 static enum keeper_work keeper_outcome(struct keeper *k, enum err e)
@@ -221,8 +245,13 @@ enum keeper_work keeper_work(struct keeper *k)
     if (asked == ANSWERED)
         return keeper_rewrite(k);
     if (p != NULL) {
+        uint64_t began_ns = env_now_ns(k->options.env);
         enum err e = writer_write(&k->writer, p);
         if (e == OK) {
+            uint64_t took_ns = env_now_ns(k->options.env) - began_ns;
+            tally_add(&k->write_us, took_ns / 1000);
+            tally_add(&k->parcel_entries, p->n);
+            PROBE2(durable, p->number, took_ns);
             atomic_store_explicit(&k->handed, NULL, memory_order_release);
             k->options.wake_core(k->options.arg);
         }

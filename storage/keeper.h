@@ -23,6 +23,7 @@
 #include "storage/disk.h"
 #include "storage/message_parts.h"
 #include "storage/recovery.h"
+#include "base/tally.h"
 #include "storage/store.h"
 
 struct keeper;
@@ -32,6 +33,8 @@ struct keeper_options {
     struct env *env;
     uint64_t file_bytes;    /* of the journal's files: see journal.h */
     uint64_t journal_bytes; /* about what the journal may take, while not more is live */
+    bool unsynced;          /* what is written counts as durable: it survives us, not the power */
+    uint64_t interval_ns;   /* the least time between two writes: they are larger then */
     message_parts_fn parts;
     void (*wake_core)(void *arg); /* from the disk's thread: keeper_step has something to do */
     void (*wake_disk)(void *arg); /* from the core's: keeper_work has */
@@ -55,6 +58,10 @@ MUST_USE enum err keeper_restore(struct keeper *k, const struct recovery_target 
  * the core should have a turn at once: somebody may go on. */
 MUST_USE bool keeper_step(struct keeper *k, uint64_t now_ns);
 
+/* Has the disk done something that keeper_step has not seen? To be looked at once more before the
+ * core waits: wake_core may have come before. */
+bool keeper_has_news(const struct keeper *k);
+
 /* When keeper_step has something to do by then; UINT64_MAX = not before it is woken. */
 uint64_t keeper_due_ns(const struct keeper *k);
 
@@ -76,10 +83,14 @@ void keeper_close(struct keeper *k);
 
 /* What was written so far, from any thread. */
 struct keeper_counts {
-    uint64_t syncs;
+    uint64_t batches; /* each with its sync */
     uint64_t records;
     uint64_t bytes;
 };
 struct keeper_counts keeper_counts(const struct keeper *k);
+
+/* How long parcels took to write and sync, in microseconds, and how many entries they had. */
+const struct tally *keeper_write_us(const struct keeper *k);
+const struct tally *keeper_parcel_entries(const struct keeper *k);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/probe.h"
+
 enum {
     STORE_TOKEN_BITS = 24,         /* of the entry in a token; the parcel's number is above them */
     STORE_SEAL_BYTES = 1024 * 1024 /* once that much is there, it need not wait for more */
@@ -135,6 +137,7 @@ enum err store_publish(struct store *s, void *message, size_t size,
     if (parcel_publish(p, message, size, targets, n, group, &index) != OK)
         return ERR_NOMEM;
     *token = p->number << STORE_TOKEN_BITS | (index + 1);
+    PROBE3(publish, targets[0].queue, targets[0].seq, size);
     return OK;
 }
 
@@ -144,6 +147,7 @@ void store_settle(struct store *s, struct store_target target, uint64_t token, u
         return;
     struct parcel *p = store_tell(s);
     bool moot = false;
+    PROBE2(settle, target.queue, target.seq);
     if (group == 0 && token != 0 && token >> STORE_TOKEN_BITS == p->number) {
         size_t index = (token & ((UINT64_C(1) << STORE_TOKEN_BITS) - 1)) - 1;
         void *message = parcel_settle_own(p, index, &moot);
@@ -247,6 +251,7 @@ struct parcel *store_seal(struct store *s)
         return NULL;
     struct parcel *p = s->filling;
     next->number = p->number + 1;
+    PROBE2(seal, p->number, p->n);
     s->filling = next;
     p->next = NULL;
     *s->sealed_end = p;

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/probe.h"
 #include "broker/core/core.h"
 #include "broker/core/messages.h"
 
@@ -171,6 +172,7 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
     }
     ch->last_tag = tag;
     core->stats.delivered++;
+    PROBE2(deliver, q->number, seq);
     if (c->no_ack) {
         queue_tell_settled(q, m, seq, 0);
     } else {

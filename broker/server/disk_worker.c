@@ -8,13 +8,14 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "broker/core/messages.h"
 #include "storage/batch.h"
 #include "storage/disk_posix.h"
 
-enum { DISK_RETRY_S = 1 };
+enum { DISK_RETRY_S = 1, DISK_INTERVAL_MAX_MS = 10000 };
 
 struct disk_worker {
     struct disk *disk;
@@ -55,6 +56,26 @@ static enum err disk_refused(enum err e, const char *data, uint64_t holder, char
     return e;
 }
 
+/* `sync`, `interval MS` or `os`. */
+static enum err disk_durability(const char *text, struct keeper_options *options, char *why,
+                                size_t size)
+{
+    unsigned long ms;
+    char rest;
+    if (strcmp(text, "sync") == 0)
+        return OK;
+    options->unsynced = strcmp(text, "os") == 0;
+    if (options->unsynced)
+        return OK;
+    if (sscanf(text, "interval %5lu%c", &ms, &rest) == 1 && ms >= 1 && ms <= DISK_INTERVAL_MAX_MS) {
+        options->interval_ns = (uint64_t)ms * 1000000;
+        return OK;
+    }
+    snprintf(why, size, "durability = %s: it is sync, interval MS (1 to %d), or os", text,
+             DISK_INTERVAL_MAX_MS);
+    return ERR_SYNTAX;
+}
+
 enum err disk_worker_new(struct disk_worker **out, const char *data, const struct config *config,
                          struct env *env, void (*wake)(void *arg), void *wake_arg, char *why,
                          size_t why_size)
@@ -75,7 +96,12 @@ enum err disk_worker_new(struct disk_worker **out, const char *data, const struc
                                      .wake_disk = disk_wake,
                                      .arg = w};
     uint64_t holder = 0;
-    enum err e = w->has_sem ? disk_posix_open(&w->disk, data) : ERR_LIMIT;
+    enum err e = disk_durability(config->durability, &options, why, why_size);
+    if (e != OK) {
+        disk_worker_free(w);
+        return e;
+    }
+    e = w->has_sem ? disk_posix_open(&w->disk, data) : ERR_LIMIT;
     options.disk = w->disk;
     if (e == OK)
         e = keeper_open(&w->keeper, &options, &holder);

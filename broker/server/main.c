@@ -30,6 +30,14 @@ static void main_on_signal(int number)
     errno = saved;
 }
 
+static void main_on_tell(int number)
+{
+    (void)number;
+    int saved = errno;
+    workers_tell(main_workers);
+    errno = saved;
+}
+
 /* The last moments are what a recording is for. Then the signal does what it does otherwise. */
 static void main_on_crash(int number)
 {
@@ -222,6 +230,8 @@ static enum err main_serve(const struct config *config, const struct main_option
             why, why_size);
     if (e == OK) {
         struct sigaction stop = {.sa_handler = main_on_signal};
+        struct sigaction tell = {.sa_handler = main_on_tell, .sa_flags = SA_RESTART};
+        sigaction(SIGUSR1, &tell, NULL);
         sigaction(SIGTERM, &stop, NULL);
         sigaction(SIGINT, &stop, NULL);
         signal(SIGPIPE, SIG_IGN);
@@ -238,6 +248,7 @@ static enum err main_serve(const struct config *config, const struct main_option
         log_event(LOG_STOPPED, "reason=signal");
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     workers_free(main_workers);
     recorder_close(main_recorder);
     main_recorder = NULL;

@@ -37,6 +37,8 @@ struct workers {
     struct core *core;
     struct loop *core_loop; /* threaded: what the core waits on */
     struct loop_listener *listener;
+    struct tally turn_us; /* how long turns of the core took */
+    atomic_bool telling;  /* asked to log what was counted */
     atomic_bool stopping; /* asked to stop */
     bool told;            /* the clients were told */
     atomic_bool ending;   /* the core is done: I/O threads return */
@@ -187,13 +189,48 @@ void workers_free(struct workers *w)
     free(w);
 }
 
-void workers_stop(struct workers *w)
+static void workers_wake_all(struct workers *w)
 {
-    atomic_store(&w->stopping, true);
     for (size_t i = 0; i < w->n_io; i++)
         loop_wake(w->io[i].loop);
     if (w->threaded)
         loop_wake(w->core_loop);
+}
+
+void workers_stop(struct workers *w)
+{
+    atomic_store(&w->stopping, true);
+    workers_wake_all(w);
+}
+
+void workers_tell(struct workers *w)
+{
+    atomic_store(&w->telling, true);
+    workers_wake_all(w);
+}
+
+static void workers_log_counts(struct workers *w)
+{
+    char text[TALLY_TEXT_MAX];
+    struct keeper_counts c = keeper_counts(w->keeper);
+    log_event(LOG_TALLY, "what=journal batches=%llu records=%llu bytes=%llu",
+              (unsigned long long)c.batches, (unsigned long long)c.records,
+              (unsigned long long)c.bytes);
+    log_event(LOG_TALLY, "what=write_us %s", tally_print(keeper_write_us(w->keeper), text));
+    log_event(LOG_TALLY, "what=parcel_entries %s",
+              tally_print(keeper_parcel_entries(w->keeper), text));
+    log_event(LOG_TALLY, "what=turn_us %s", tally_print(&w->turn_us, text));
+}
+
+/* A turn of the core, timed. */
+static bool workers_step_core(struct workers *w)
+{
+    bool more = core_step(w->core);
+    tally_add(&w->turn_us, (env_now_ns(w->env) - w->core->now_ns) / 1000);
+    if (atomic_load_explicit(&w->telling, memory_order_relaxed) &&
+        atomic_exchange(&w->telling, false))
+        workers_log_counts(w);
+    return more;
 }
 
 /* Lets nobody new in, on the thread of the loop and between its turns: what it has to say of
@@ -272,6 +309,12 @@ static bool workers_store_pending(struct workers *w)
     return more || store_durable(keeper_store(w->keeper)) != w->core->durable;
 }
 
+/* The last look before the core waits. */
+static bool workers_have_news(struct workers *w)
+{
+    return keeper_has_news(w->keeper) || atomic_load_explicit(&w->telling, memory_order_relaxed);
+}
+
 /* Everything on this thread. */
 static void workers_run_inline(struct workers *w)
 {
@@ -279,14 +322,14 @@ static void workers_run_inline(struct workers *w)
     uint64_t deadline_ns = 0;
     while (!workers_over(w, &deadline_ns)) {
         io_read(io->io);
-        bool more = core_step(w->core);
+        bool more = workers_step_core(w);
         more |= workers_store_pending(w);
         io_write(io->io);
         more |= ring_see_published(&io->link.in);
         uint64_t wait_ns = 0;
         if (!more) {
             loop_about_to_wait(io->loop);
-            wait_ns = workers_wait_ns(w, io_timeout_ns(io->io));
+            wait_ns = workers_have_news(w) ? 0 : workers_wait_ns(w, io_timeout_ns(io->io));
         }
         loop_turn(io->loop, wait_ns);
     }
@@ -326,10 +369,10 @@ static void workers_run_core(struct workers *w)
 {
     uint64_t deadline_ns = 0;
     while (!workers_over(w, &deadline_ns)) {
-        bool more = core_step(w->core);
+        bool more = workers_step_core(w);
         more |= workers_store_pending(w);
         loop_about_to_wait(w->core_loop);
-        if (!more && !workers_core_has_input(w))
+        if (!more && !workers_core_has_input(w) && !workers_have_news(w))
             loop_turn(w->core_loop, workers_wait_ns(w, UINT64_MAX));
     }
 }
@@ -366,6 +409,7 @@ static void workers_stop_store(struct workers *w)
     if (!keeper_stop(w->keeper, restore_mark(w->core)))
         log_event(LOG_STORE_UNSTOPPED, "durable=%llu",
                   (unsigned long long)store_durable(keeper_store(w->keeper)));
+    workers_log_counts(w);
 }
 
 enum err workers_run(struct workers *w)

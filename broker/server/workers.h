@@ -40,4 +40,7 @@ MUST_USE enum err workers_run(struct workers *w);
 /* From a signal handler or another thread. */
 void workers_stop(struct workers *w);
 
+/* Likewise: has what was counted written to the log. */
+void workers_tell(struct workers *w);
+
 #endif

@@ -50,6 +50,7 @@ HEADERS = [
     # The keeper is where core and disk thread meet.
     (r"stdatomic\.h$",
      ("base/", "broker/link/", "broker/net/", "broker/server/", "storage/keeper")),
+    (r"sys/sdt\.h$", ("base/probe.h",)),
     (r"sys/socket\.h$|netinet/|arpa/inet\.h$|netdb\.h$|sys/un\.h$|sys/epoll\.h$",
      ("broker/net/", "broker/cli/", "broker/server/", "broker/admin/http")),
 ]
