@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* base/tally.h — how often values of each order of magnitude occurred: 0, 1, 2-3, 4-7, 8-15 …
  *
- * Thread: one adds, any looks; what is seen may be a moment old, and its parts of different moments.
- * Allocates: never.
+ * Thread: one adds, any looks; what is seen may be a moment old, and its parts of different
+ * moments. Allocates: never.
  */
 #ifndef BASE_TALLY_H
 #define BASE_TALLY_H

@@ -51,7 +51,7 @@ struct journal_options {
     uint8_t store_id[STORE_ID_SIZE];
     uint64_t file_bytes; /* of a file: a multiple of BLOCK_BYTES, and more than one */
     uint64_t time_ns;    /* now, since 1970 */
-    bool unsynced;       /* batches are durable once they are written: for the process, not for power */
+    bool unsynced; /* batches are durable once they are written: for the process, not for power */
 };
 
 /* ERR_NOMEM, ERR_FULL, ERR_LIMIT, ERR_FUTURE, and what the visitor answers; ERR_IO when nothing can

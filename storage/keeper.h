@@ -20,10 +20,10 @@
 #define STORAGE_KEEPER_H
 
 #include "base/env.h"
+#include "base/tally.h"
 #include "storage/disk.h"
 #include "storage/message_parts.h"
 #include "storage/recovery.h"
-#include "base/tally.h"
 #include "storage/store.h"
 
 struct keeper;

@@ -213,6 +213,9 @@ static void workers_log_counts(struct workers *w)
 {
     char text[TALLY_TEXT_MAX];
     struct keeper_counts c = keeper_counts(w->keeper);
+    log_event(LOG_TALLY, "what=messages published=%llu delivered=%llu",
+              (unsigned long long)w->core->stats.published,
+              (unsigned long long)w->core->stats.delivered);
     log_event(LOG_TALLY, "what=journal batches=%llu records=%llu bytes=%llu",
               (unsigned long long)c.batches, (unsigned long long)c.records,
               (unsigned long long)c.bytes);

@@ -12,8 +12,7 @@ START_TEST(bounds_are_by_the_order_of_magnitude)
     ck_assert_uint_eq(tally_bound(&t, 900), 7);
     ck_assert_uint_eq(tally_bound(&t, 901), 2000); /* 2047, but none was larger */
     char text[TALLY_TEXT_MAX];
-    ck_assert_str_eq(tally_print(&t, text),
-                     "n=1000 mean=199 p50<=7 p99<=2000 p999<=2000 max=2000");
+    ck_assert_str_eq(tally_print(&t, text), "n=1000 mean=199 p50<=7 p99<=2000 p999<=2000 max=2000");
 }
 END_TEST
 

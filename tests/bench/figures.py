@@ -11,7 +11,8 @@ OTHERS_MAX = 0.1
 WANT = re.compile(r"^(\w+)\s*(<=|>=)\s*([\d.]+)$")
 
 UNITS = {"broker_us": "us", "p50_us": "us", "p99_us": "us", "step_bytes": "B", "start_ms": "ms",
-         "anonymous_mb": "MB", "resident_mb": "MB", "kept_up": "kept up"}
+         "anonymous_mb": "MB", "resident_mb": "MB", "kept_up": "kept up", "sent_per_s": "sent/s",
+         "received_per_s": "received/s"}
 
 
 def machine():
@@ -49,6 +50,17 @@ def add_derived(result):
     for name in ("p50", "p99"):
         if "latency_us" in result:
             result[f"{name}_us"] = result["latency_us"][name]
+    return result
+
+
+def add_journal(result, journal, perf):
+    """Adds what a broker says of its journal: messages per sync, bytes written per byte of body
+    that was published."""
+    size = re.search(r"(?:^| )-s (\d+)", perf)
+    if "persistent" in perf and journal.get("published"):
+        result["per_sync"] = journal["published"] / journal["batches"]
+        if size:
+            result["written"] = journal["bytes"] / (journal["published"] * int(size.group(1)))
     return result
 
 
@@ -103,6 +115,10 @@ def verdicts(row, results, judged):
         mark = "ok" if holds(value, relation, wanted) else "OVER" if relation == "<=" else "UNDER"
         wish = f" ({mark}: {relation} {number(wanted)})" if judged else ""
         parts.append(f"{number(value)} {unit}{wish}")
+    for metric, words in (("per_sync", "messages per sync"), ("written", "bytes per byte")):
+        value = median(results, metric)
+        if value is not None:
+            parts.append(f"{number(value)} {words}")
     if parts:
         return "; ".join(parts)
     shown = [(m, median(results, m)) for m in ("broker_us", "p50_us", "p99_us")]

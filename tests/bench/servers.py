@@ -8,6 +8,7 @@ seconds to start and is kept for the whole run.
 import contextlib
 import os
 import pathlib
+import re
 import resource
 import select
 import signal
@@ -59,16 +60,19 @@ class Whippet:
         self.directory = oracle.scratch_directory("whippet-bench-")
         self.process = None
         self.port = None
+        self.journal = {}
 
     @property
     def pid(self):
         return self.process.pid
 
     def start(self):
-        """Returns when the broker says that it accepts connections; how long that took, in ms."""
+        """With an empty data directory. Returns when the broker says that it accepts connections;
+        how long that took, in ms."""
         self.port = oracle.free_port()
-        command = [self.binary, "--listen", f"127.0.0.1:{self.port}",
-                   "--data", os.path.join(self.directory, "data")]
+        data = os.path.join(self.directory, "data")
+        oracle.shutil.rmtree(data, ignore_errors=True)
+        command = [self.binary, "--listen", f"127.0.0.1:{self.port}", "--data", data]
         for setting in self.settings:
             command += ["--set", setting]
         with pinned(BROKER_CPU), open(self.log_path(), "wb") as log:
@@ -119,6 +123,10 @@ class Whippet:
             process.stdout.close()
         if status != 0:
             raise BrokerFailed(f"whippet ended with {status}:\n{self.log_tail()}")
+        text = pathlib.Path(self.log_path()).read_text(encoding="utf-8", errors="replace")
+        lines = re.findall(r"LOG_TALLY what=(?:messages|journal) (.*)", text)
+        self.journal = {name: int(value)
+                        for name, value in re.findall(r"(\w+)=(\d+)", " ".join(lines))}
 
     def end(self):
         """Removes what is left."""
@@ -131,6 +139,7 @@ class StockRabbitMQ(oracle.RabbitMQ):
 
     def __init__(self):
         super().__init__()
+        self.journal = {}
         self.pid = None
         self.first = {}
 

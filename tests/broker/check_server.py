@@ -84,9 +84,14 @@ class Broker:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        self.options = options
+        self.restart()
+
+    def restart(self):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [WHIPPET, "--listen", f"127.0.0.1:{self.port}", "--data", self.data, *options],
+                [WHIPPET, "--listen", f"127.0.0.1:{self.port}", "--data", self.data,
+                 *self.options],
                 stdout=subprocess.PIPE, stderr=log, text=True)
         assert "Server startup complete" in self.process.stdout.readline()
 
@@ -162,6 +167,19 @@ class Starts(unittest.TestCase):
         self.assertIn("--data is empty", self.refused("--listen", "127.0.0.1:0", "--data", ""))
         self.assertIn("--data DIR is missing", self.refused("--listen", "127.0.0.1:0"))
 
+    def test_a_durability_that_is_none(self):
+        for value in ("fast", "interval", "interval 0", "interval 1x", "interval 99999"):
+            said = self.refused("--listen", "127.0.0.1:0", "--data", self.data,
+                                "--set", f"durability={value}")
+            self.assertIn(f"durability = {value}: it is sync, interval MS", said)
+
+    def test_a_data_directory_that_another_uses(self):
+        broker = Broker()
+        self.addCleanup(broker.directory.cleanup)
+        self.addCleanup(broker.stop)
+        said = self.refused("--listen", "127.0.0.1:0", "--data", broker.data)
+        self.assertIn(f"in use by process {broker.process.pid}: stop that one first", said)
+
     def test_a_config_file_that_is_not_there(self):
         said = self.refused("--data", self.data, "--config", "/nonexistent/whippet.conf")
         self.assertIn("config file /nonexistent/whippet.conf: No such file", said)
@@ -172,6 +190,42 @@ class Starts(unittest.TestCase):
             run = subprocess.run([WHIPPET, option], capture_output=True, text=True, check=False)
             self.assertEqual(run.returncode, 0)
             self.assertIn("Usage: whippet", run.stdout)
+
+
+class Kept(unittest.TestCase):
+    """What a data directory keeps."""
+
+    def test_a_durable_queue_after_a_kill(self):
+        broker = Broker()
+        self.addCleanup(broker.directory.cleanup)
+        client = Client(broker.port)
+        self.assertEqual(client.open(), (10, 41))
+        client.send(1, 20, 10, shortstr(b""))
+        self.assertEqual(client.read(), (20, 11))
+        declare = struct.pack(">H", 0) + shortstr(b"q") + b"%c" + longstr(b"")
+        client.send(1, 50, 10, declare % 2)
+        self.assertEqual(client.read(), (50, 11))
+        broker.process.kill()
+        broker.process.wait(DEADLINE_S)
+        broker.process.stdout.close()
+        broker.restart()
+        self.addCleanup(broker.stop)
+        self.assertIn("clean=no", broker.line("info LOG_RECOVERED"))
+        client = Client(broker.port)
+        self.assertEqual(client.open(), (10, 41))
+        client.send(1, 20, 10, shortstr(b""))
+        self.assertEqual(client.read(), (20, 11))
+        client.send(1, 50, 10, declare % 1)  # passive
+        self.assertEqual(client.read(), (50, 11))
+
+    def test_counts_on_a_signal(self):
+        broker = Broker()
+        self.addCleanup(broker.directory.cleanup)
+        self.addCleanup(broker.stop)
+        broker.process.send_signal(signal.SIGUSR1)
+        for what in ("messages published=0", "journal batches=", "write_us n=",
+                     "parcel_entries n=", "turn_us n="):
+            broker.line(f"info LOG_TALLY what={what}")
 
 
 class Logs(unittest.TestCase):
