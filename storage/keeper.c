@@ -85,6 +85,8 @@ const struct recovery_figures *keeper_figures(const struct keeper *k)
 enum err keeper_restore(struct keeper *k, const struct recovery_target *to)
 {
     enum err e = recovery_restore(k->recovery, k->journal, to);
+    if (e == OK)
+        e = recovery_note(k->recovery, &k->writer);
     k->figures = *recovery_figures(k->recovery);
     recovery_free(k->recovery);
     k->recovery = NULL;
@@ -131,7 +133,7 @@ static void keeper_answer(struct keeper *k)
 {
     if (atomic_load_explicit(&k->asked, memory_order_acquire) != ASKED)
         return;
-    rewriter_answer(&k->rewriter, store_owner(k->store));
+    rewriter_answer(&k->rewriter, k->store);
     atomic_store_explicit(&k->asked, ANSWERED, memory_order_release);
     k->options.wake_disk(k->options.arg);
 }
@@ -212,7 +214,7 @@ enum keeper_work keeper_work(struct keeper *k)
     /* In this order: what was answered before the parcel was handed over is written before it. */
     struct parcel *p = atomic_load_explicit(&k->handed, memory_order_acquire);
     int asked = atomic_load_explicit(&k->asked, memory_order_acquire);
-    if (asked == ANSWERED)
+    if (asked == ANSWERED && writer_is_between(&k->writer))
         return keeper_rewrite(k);
     if (p != NULL) {
         enum err e = writer_write(&k->writer, p);
@@ -232,16 +234,18 @@ bool keeper_stop(struct keeper *k, bool clean)
         store_stopped(k->store);
     uint64_t last = store_barrier(k->store);
     unsigned n_failed = 0;
-    while (store_durable(k->store) < last && n_failed < KEEPER_STOP_TRIES) {
-        bool more = keeper_step(k, UINT64_MAX);
-        (void)more;
-        n_failed += keeper_work(k) == KEEPER_FAILED;
-    }
     keeper_collect(k);
-    bool done = store_durable(k->store) >= last;
-    if (done && k->under_way == NULL) {
-        keeper_hand_over(k, &k->closing, 0); /* what was written last is known to be durable */
-        (void)keeper_work(k);
+    while (store_durable(k->store) < last && n_failed < KEEPER_STOP_TRIES) {
+        bool more = keeper_step(k, k->last_ns);
+        (void)more;
+        enum keeper_work work = keeper_work(k);
+        n_failed += work == KEEPER_FAILED || (work == KEEPER_IDLE && k->under_way == NULL);
+        keeper_collect(k);
     }
-    return done;
+    if (store_durable(k->store) < last)
+        return false;
+    /* What was written last is known to be durable. Nothing may be written behind it: not even
+     * what the rewriter has at hand. */
+    (void)!writer_write(&k->writer, &k->closing);
+    return true;
 }
