@@ -15,6 +15,7 @@ static size_t entry_head_size(const struct entry *e)
     case RECORD_declared:
     case RECORD_undeclared: return 8;
     case RECORD_commit: return 24;
+    case RECORD_dropped: return 8;
     case RECORD_stopped:
     case RECORD_started:
     case RECORD_segment:
@@ -63,6 +64,7 @@ uint8_t *entry_put(uint8_t *p, const struct entry *e, const struct store_target 
     case RECORD_undeclared: return put_u64(p, e->object);
     case RECORD_commit:
         return put_u32(put_u32(put_u64(put_u64(p, e->group), e->first_lsn), e->n), 0);
+    case RECORD_dropped: return put_u64(p, e->group);
     case RECORD_stopped:
     case RECORD_started:
     case RECORD_segment:
@@ -116,6 +118,7 @@ static bool take_entry(struct span *in, struct entry *e)
     case RECORD_commit:
         return take_u64(in, &e->group) && take_u64(in, &e->first_lsn) && take_u32(in, &e->n) &&
                take_u32(in, &zero);
+    case RECORD_dropped: return take_u64(in, &e->group);
     case RECORD_stopped:
     case RECORD_started: return true;
     case RECORD_segment:

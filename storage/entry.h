@@ -14,7 +14,7 @@
 struct entry {
     enum record_kind kind;
     bool in_group;
-    uint64_t group;
+    uint64_t group;             /* of the record; commit, dropped: which */
     uint32_t n;                 /* publish, chunk: targets; settle: ranges; commit: records */
     uint32_t n_chunks;          /* publish: that come before it */
     uint32_t chunk;             /* chunk: its number */

@@ -15,6 +15,7 @@ struct identity_search {
     uint8_t *id;
     enum file_role role;
     enum file_state state;
+    enum err failed; /* to read one */
 };
 
 /* The first of a file's heads that is valid. */
@@ -46,8 +47,11 @@ static void identity_look(void *arg, const char *name)
     int n = snprintf(path, sizeof(path), JOURNAL_FOLDER "/%s", name);
     if (s->state == FILE_OURS || n <= 0 || (size_t)n >= sizeof(path))
         return;
-    if (identity_read(s, path) != OK)
+    enum err e = identity_read(s, path);
+    if (e != OK) {
+        s->failed = e; /* which store it is of must not be guessed */
         s->state = FILE_INVALID;
+    }
 }
 
 static enum err identity_write(struct disk *d, struct env *env, const uint8_t id[STORE_ID_SIZE])
@@ -87,6 +91,8 @@ enum err identity_open(struct disk *d, struct env *env, uint8_t id[STORE_ID_SIZE
     e = disk_list(d, JOURNAL_FOLDER, identity_look, &s);
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
+    if (s.state != FILE_OURS && s.failed != OK)
+        return s.failed;
     if (s.state == FILE_OURS)
         log_event(LOG_JOURNAL_DAMAGED, "file=" IDENTITY_FILE " what=\"taken from the journal\"");
     else

@@ -105,7 +105,8 @@ uint64_t journal_newest(const struct journal *j);
 /* The sizes of the files that are needed. */
 uint64_t journal_bytes(const struct journal *j);
 
-/* The size that a new file gets. */
+/* The size that a new file gets: as the options say, or what the largest batch takes that was there
+ * when it was opened. */
 uint64_t journal_file_bytes(const struct journal *j);
 
 /* What a batch may take, padding included. */

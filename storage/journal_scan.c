@@ -211,6 +211,14 @@ static enum err scan_files(struct scan *s)
 
 /* ---- Heads ---- */
 
+/* A record that was written to larger files must fit when it is written again. */
+static void scan_fit(struct journal *j, const struct batch_head *h)
+{
+    uint64_t bytes = BLOCK_BYTES + batch_padded(h->size);
+    if (bytes > j->options.file_bytes)
+        j->options.file_bytes = bytes;
+}
+
 static enum err scan_add_batch(struct scan *s, const struct scan_batch *b)
 {
     struct scan_batch *batches = scan_grow(s->batches, s->n_batches, &s->batches_capacity,
@@ -219,6 +227,7 @@ static enum err scan_add_batch(struct scan *s, const struct scan_batch *b)
         return ERR_NOMEM;
     s->batches = batches;
     s->batches[s->n_batches++] = *b;
+    scan_fit(s->j, &b->head);
     return OK;
 }
 

@@ -72,12 +72,6 @@ enum err keeper_open(struct keeper **out, const struct keeper_options *options, 
     store_set_last_group(k->store, k->figures.last_group);
     writer_init(&k->writer, k->journal, options->env, options->parts);
     rewriter_init(&k->rewriter, k->journal, &k->writer, options->journal_bytes);
-    /* Deliveries leave no trace: a crash right after them must not look like that stop. */
-    e = k->figures.clean ? writer_started(&k->writer) : OK;
-    if (e != OK) {
-        keeper_close(k);
-        return e;
-    }
     *out = k;
     return OK;
 }
@@ -95,6 +89,8 @@ const struct recovery_figures *keeper_figures(const struct keeper *k)
 enum err keeper_restore(struct keeper *k, const struct recovery_target *to)
 {
     enum err e = recovery_restore(k->recovery, k->journal, to);
+    if (e == OK)
+        e = recovery_note(k->recovery, &k->writer);
     k->figures = *recovery_figures(k->recovery);
     recovery_free(k->recovery);
     k->recovery = NULL;
@@ -148,7 +144,7 @@ static void keeper_answer(struct keeper *k)
 {
     if (atomic_load_explicit(&k->asked, memory_order_acquire) != ASKED)
         return;
-    rewriter_answer(&k->rewriter, store_owner(k->store));
+    rewriter_answer(&k->rewriter, k->store);
     atomic_store_explicit(&k->asked, ANSWERED, memory_order_release);
     k->options.wake_disk(k->options.arg);
 }
@@ -242,7 +238,7 @@ enum keeper_work keeper_work(struct keeper *k)
     /* In this order: what was answered before the parcel was handed over is written before it. */
     struct parcel *p = atomic_load_explicit(&k->handed, memory_order_acquire);
     int asked = atomic_load_explicit(&k->asked, memory_order_acquire);
-    if (asked == ANSWERED)
+    if (asked == ANSWERED && writer_is_between(&k->writer))
         return keeper_rewrite(k);
     if (p != NULL) {
         uint64_t began_ns = env_now_ns(k->options.env);
@@ -270,16 +266,18 @@ bool keeper_stop(struct keeper *k, bool clean)
         store_stopped(k->store);
     uint64_t last = store_barrier(k->store);
     unsigned n_failed = 0;
-    while (store_durable(k->store) < last && n_failed < KEEPER_STOP_TRIES) {
-        bool more = keeper_step(k, UINT64_MAX);
-        (void)more;
-        n_failed += keeper_work(k) == KEEPER_FAILED;
-    }
     keeper_collect(k);
-    bool done = store_durable(k->store) >= last;
-    if (done && k->under_way == NULL) {
-        keeper_hand_over(k, &k->closing, 0); /* what was written last is known to be durable */
-        (void)keeper_work(k);
+    while (store_durable(k->store) < last && n_failed < KEEPER_STOP_TRIES) {
+        bool more = keeper_step(k, k->last_ns);
+        (void)more;
+        enum keeper_work work = keeper_work(k);
+        n_failed += work == KEEPER_FAILED || (work == KEEPER_IDLE && k->under_way == NULL);
+        keeper_collect(k);
     }
-    return done;
+    if (store_durable(k->store) < last)
+        return false;
+    /* What was written last is known to be durable. Nothing may be written behind it: not even
+     * what the rewriter has at hand. */
+    (void)!writer_write(&k->writer, &k->closing);
+    return true;
 }

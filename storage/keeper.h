@@ -51,7 +51,8 @@ struct store *keeper_store(struct keeper *k);
 
 const struct recovery_figures *keeper_figures(const struct keeper *k);
 
-/* Once, before the first step: makes again what was kept. What recovery_restore answers. */
+/* Once, before the first step: makes again what was kept, and notes that it was started. What
+ * recovery_restore and journal_write answer. */
 MUST_USE enum err keeper_restore(struct keeper *k, const struct recovery_target *to);
 
 /* Between two turns: takes note of what the disk has done, and hands over what is due. True when

@@ -23,7 +23,8 @@
     K(segment, 9)       \
     K(snapshot, 10)     \
     K(settled_log, 11)  \
-    K(started, 12)
+    K(started, 12)      \
+    K(dropped, 13)
 
 #define RECORD_ENUM(name, number) RECORD_##name = number,
 enum record_kind { RECORD_KINDS(RECORD_ENUM) };

@@ -6,6 +6,12 @@
 
 enum { ARRAY_MIN = 8 };
 
+static void recovery_raise(uint64_t *most, uint64_t to)
+{
+    if (to > *most)
+        *most = to;
+}
+
 /* ---- Things by number ---- */
 
 static uint64_t recovery_hash(uint64_t number)
@@ -49,6 +55,7 @@ static struct recovered_queue *recovery_make_queue(struct recovery *r, uint64_t 
     if (q == NULL)
         return NULL;
     q->number = number;
+    recovery_raise(&r->figures.last_object, number);
     map_insert(&r->queues, &q->by_number, recovery_hash(number));
     return q;
 }
@@ -96,10 +103,23 @@ static struct recovered_group *recovery_make_group(struct recovery *r, uint64_t 
 
 /* ---- Records, the first time ---- */
 
-static void recovery_raise(uint64_t *most, uint64_t to)
+/* A seq that any record tells is never given out again: not even that of a chunk whose publish is
+ * missing, or of a name, which what is left of a message is found by. */
+static enum err recovery_see_seq(struct recovery *r, struct store_target t)
 {
-    if (to > *most)
-        *most = to;
+    struct recovered_queue *q = recovery_make_queue(r, t.queue);
+    if (q == NULL)
+        return ERR_NOMEM;
+    recovery_raise(&q->last_seq, t.seq);
+    return OK;
+}
+
+static enum err recovery_chunk(struct recovery *r, const struct entry *e)
+{
+    enum err err = recovery_see_seq(r, e->name);
+    for (uint32_t i = 0; i < e->n && err == OK; i++)
+        err = recovery_see_seq(r, entry_pair(e, i));
+    return err;
 }
 
 static enum err recovery_publish(struct recovery *r, const struct entry *e)
@@ -115,7 +135,7 @@ static enum err recovery_publish(struct recovery *r, const struct entry *e)
         entries[q->n_entries++] = (struct recovered_entry){t.seq, {e->group}};
         recovery_raise(&q->last_seq, t.seq);
     }
-    return OK;
+    return e->n_chunks == 0 ? OK : recovery_see_seq(r, e->name);
 }
 
 static enum err recovery_settle(struct recovery *r, const struct entry *e)
@@ -192,6 +212,15 @@ static enum err recovery_commit(struct recovery *r, const struct entry *e)
     return OK;
 }
 
+static enum err recovery_dropped(struct recovery *r, const struct entry *e)
+{
+    struct recovered_group *g = recovery_make_group(r, e->group);
+    if (g == NULL)
+        return ERR_NOMEM;
+    g->dropped = true;
+    return OK;
+}
+
 static enum err recovery_entry(struct recovery *r, const struct entry *e)
 {
     switch (e->kind) {
@@ -202,8 +231,9 @@ static enum err recovery_entry(struct recovery *r, const struct entry *e)
     case RECORD_undeclared: recovery_undeclared(r, e->object); return OK;
     case RECORD_commit: return recovery_commit(r, e);
     case RECORD_stopped: r->figures.clean = true; return OK;
+    case RECORD_dropped: return recovery_dropped(r, e);
+    case RECORD_chunk: return recovery_chunk(r, e);
     case RECORD_started:
-    case RECORD_chunk:
     case RECORD_segment:
     case RECORD_snapshot:
     case RECORD_settled_log: break;
@@ -216,7 +246,8 @@ static enum err recovery_record(void *arg, uint64_t lsn, struct journal_place pl
 {
     struct recovery *r = arg;
     struct entry e;
-    if (r->figures.n_records++ == 0)
+    r->figures.n_records++;
+    if (r->first_lsn == 0)
         r->first_lsn = lsn;
     r->figures.clean = false;
     if (!entry_read(record, &e)) {
@@ -237,8 +268,9 @@ static enum err recovery_record(void *arg, uint64_t lsn, struct journal_place pl
 static void recovery_damaged(void *arg, uint64_t lsn, uint64_t n, uint64_t file)
 {
     struct recovery *r = arg;
-    (void)lsn;
     (void)file;
+    if (r->first_lsn == 0)
+        r->first_lsn = lsn;
     r->figures.n_lost += n;
     r->figures.clean = false;
 }
@@ -252,7 +284,7 @@ static bool recovery_counts(struct recovery *r, uint64_t group)
     if (group == 0)
         return true;
     const struct recovered_group *g = recovery_group(r, group);
-    return g->committed && (g->n_seen == g->n_wanted || g->first_lsn < r->first_lsn);
+    return g->committed && !g->dropped && (g->n_seen == g->n_wanted || g->first_lsn < r->first_lsn);
 }
 
 static int recovery_by_seq(const void *a, const void *b)
@@ -312,12 +344,17 @@ static void recovery_find_live(struct recovery *r, struct recovered_queue *q)
     q->settled = NULL;
 }
 
+bool recovery_is_dropped(struct recovery *r, const struct recovered_group *g)
+{
+    return g->committed && !g->dropped && !recovery_counts(r, g->number);
+}
+
 static void recovery_count_groups(struct recovery *r)
 {
     struct map_walk walk = {0};
     for (struct map_node *n; (n = map_each(&r->groups, &walk)) != NULL;) {
         const struct recovered_group *g = CONTAINER_OF(n, struct recovered_group, by_number);
-        r->figures.n_groups_dropped += g->committed && !recovery_counts(r, g->number);
+        r->figures.n_groups_dropped += recovery_is_dropped(r, g);
     }
 }
 

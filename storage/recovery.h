@@ -15,6 +15,7 @@
 
 #include "storage/journal.h"
 #include "storage/parcel.h"
+#include "storage/writer.h"
 
 struct recovery;
 
@@ -58,6 +59,12 @@ MUST_USE enum err recovery_begin(struct recovery **out, struct journal **journal
 /* Makes all again. ERR_NOMEM, and what the target answers. */
 MUST_USE enum err recovery_restore(struct recovery *r, struct journal *j,
                                    const struct recovery_target *to);
+
+/* Writes what later starts must know of this one: that it was started, so that an end without a
+ * stop is told from a clean one; and which groups it has dropped, so that what is left of them
+ * never counts, even when the file in which they began has been let go of. What journal_write
+ * answers. */
+MUST_USE enum err recovery_note(struct recovery *r, struct writer *w);
 
 const struct recovery_figures *recovery_figures(const struct recovery *r);
 

@@ -52,6 +52,7 @@ struct recovered_group {
     uint64_t n_wanted;
     uint64_t first_lsn;
     bool committed;
+    bool dropped; /* an earlier start has said so */
 };
 
 struct recovery {
@@ -59,12 +60,15 @@ struct recovery {
     struct map queues;
     struct map objects;
     struct map groups;
-    uint64_t first_lsn; /* that the journal still has */
+    uint64_t first_lsn; /* that the journal still has, damaged or not; 0 = none yet */
     struct recovered_group *last_group;
     struct recovered_queue *last_queue; /* the one found last */
 };
 
 /* NULL when there is none. */
 struct recovered_queue *recovery_queue(struct recovery *r, uint64_t number);
+
+/* Is it a committed group of which something is missing, and no start before has said so? */
+bool recovery_is_dropped(struct recovery *r, const struct recovered_group *g);
 
 #endif

@@ -277,3 +277,44 @@ enum err recovery_restore(struct recovery *r, struct journal *j, const struct re
     restore_drop(&s);
     return e;
 }
+
+/* ---- What later starts must know ---- */
+
+static enum err note_add(struct batch *b, const struct entry *e)
+{
+    struct record r = {.kind = (uint8_t)e->kind, .body = {NULL, entry_size(e)}};
+    uint8_t *body;
+    if (batch_add(b, &r, &body) != OK)
+        return ERR_NOMEM;
+    (void)entry_put(body, e, NULL);
+    return OK;
+}
+
+static enum err note_write(struct batch *b, struct writer *w)
+{
+    enum err e = b->count == 0 ? OK : writer_write_batch(w, b);
+    batch_reset(b);
+    return e;
+}
+
+enum err recovery_note(struct recovery *r, struct writer *w)
+{
+    enum { NOTES_MAX = 64 }; /* of a batch */
+    struct batch b;
+    struct map_walk walk = {0};
+    batch_init(&b);
+    enum err e = OK;
+    if (r->figures.clean)
+        e = note_add(&b, &(struct entry){.kind = RECORD_started});
+    for (struct map_node *n; e == OK && (n = map_each(&r->groups, &walk)) != NULL;) {
+        const struct recovered_group *g = CONTAINER_OF(n, struct recovered_group, by_number);
+        if (recovery_is_dropped(r, g))
+            e = note_add(&b, &(struct entry){.kind = RECORD_dropped, .group = g->number});
+        if (e == OK && b.count == NOTES_MAX)
+            e = note_write(&b, w);
+    }
+    if (e == OK)
+        e = note_write(&b, w);
+    batch_fini(&b);
+    return e;
+}

@@ -37,12 +37,20 @@ static bool rewriter_may_begin(const struct rewriter *rw)
            rewriter_oldest(rw) >= rw->writer->oldest; /* else one is about to be let go of */
 }
 
+/* All that the answers rest on is durable; or the parcels are, and the groups are to be seen to. */
+static bool rewriter_may_end(const struct rewriter *rw)
+{
+    return rw->is_told ? writer_first_open(rw->writer) > rw->told_lsn
+                       : rw->writer->last_parcel >= rw->told;
+}
+
 bool rewriter_has_work(const struct rewriter *rw)
 {
     switch (rw->state) {
     case REWRITER_IDLE: return rewriter_may_begin(rw);
     case REWRITER_READING:
     case REWRITER_ANSWERED: return true;
+    case REWRITER_WAITING: return rewriter_may_end(rw);
     case REWRITER_ASKING: break;
     }
     return false;
@@ -62,6 +70,8 @@ static void rewriter_begin(struct rewriter *rw)
     rw->cursor = (struct journal_cursor){.file = rewriter_oldest(rw)};
     rw->more = true;
     rw->kept_bytes = 0;
+    rw->told = 0;
+    rw->is_told = false;
     rw->file_bytes = journal_file_bytes(rw->journal);
     rewriter_forget_piece(rw);
 }
@@ -124,11 +134,14 @@ static enum err rewriter_read(struct rewriter *rw)
 {
     struct journal_visitor visitor = {rewriter_see, rewriter_see_damage, rw};
     rewriter_forget_piece(rw);
-    enum err e = journal_read_file(rw->journal, &rw->cursor, &visitor, &rw->more);
+    bool more;
+    enum err e = journal_read_file(rw->journal, &rw->cursor, &visitor, &more);
     if (e == ERR_NOT_FOUND)
-        return OK; /* there is no file of that number: nothing is needed of it */
-    if (e != OK)
-        rewriter_forget_piece(rw);
+        e = OK; /* there is no file of that number: nothing is needed of it */
+    if (e == OK)
+        rw->more = more;
+    else
+        rewriter_forget_piece(rw); /* and it is read again */
     return e;
 }
 
@@ -182,14 +195,16 @@ static enum err rewriter_ask(struct rewriter *rw)
     return OK;
 }
 
-void rewriter_answer(struct rewriter *rw, const struct store_owner *owner)
+void rewriter_answer(struct rewriter *rw, const struct store *store)
 {
+    const struct store_owner *owner = store_owner(store);
     ASSERT(rw->state == REWRITER_ASKING);
     for (size_t i = 0; i < rw->n_questions; i++) {
         struct rewriter_question *q = &rw->questions[i];
         q->live = q->what.at != NULL ? owner->is_declared(owner->arg, q->object, q->what)
                                      : owner->is_live(owner->arg, q->target);
     }
+    rw->told = store_told(store);
     rw->state = REWRITER_ANSWERED;
 }
 
@@ -258,6 +273,16 @@ static enum err rewriter_write(struct rewriter *rw)
     return OK;
 }
 
+/* Everything told up to `told` is durable. Groups that go on may hold settlements as well. */
+static void rewriter_wait(struct rewriter *rw)
+{
+    if (!rw->is_told)
+        rw->told_lsn = journal_durable_lsn(rw->journal);
+    rw->is_told = true;
+    if (rewriter_may_end(rw))
+        rewriter_end(rw);
+}
+
 enum err rewriter_step(struct rewriter *rw)
 {
     switch (rw->state) {
@@ -267,9 +292,10 @@ enum err rewriter_step(struct rewriter *rw)
             return rewriter_ask(rw);
         if (rw->more)
             return rewriter_read(rw);
-        rewriter_end(rw);
+        rw->state = REWRITER_WAITING;
         return OK;
     case REWRITER_ANSWERED: return rewriter_write(rw);
+    case REWRITER_WAITING: rewriter_wait(rw); return OK;
     case REWRITER_ASKING: break;
     }
     return OK;

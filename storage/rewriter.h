@@ -6,6 +6,10 @@
  * small portions, and what it has said is written before anything that the core tells later, so
  * that a settlement never lies in an older file than its message.
  *
+ * What the core says rests on what it has told, which may not be durable yet: a settlement in a
+ * group whose commit never comes is none. So the file stays until everything told by then is
+ * durable, and the groups are over that had begun.
+ *
  * If a file turns out to be needed for the most part, the bound is raised by its size, and lowered
  * again when others are not: so what is written again is at most about as much as is written.
  *
@@ -22,9 +26,10 @@ enum { REWRITER_QUESTIONS = 1024 };
 
 enum rewriter_state {
     REWRITER_IDLE,
-    REWRITER_READING, /* a file, piece by piece */
-    REWRITER_ASKING,  /* until rewriter_answer */
-    REWRITER_ANSWERED /* what is needed is to be written */
+    REWRITER_READING,  /* a file, piece by piece */
+    REWRITER_ASKING,   /* until rewriter_answer */
+    REWRITER_ANSWERED, /* what is needed is to be written */
+    REWRITER_WAITING   /* until what the answers rest on is durable */
 };
 
 struct rewriter_question {
@@ -61,8 +66,11 @@ struct rewriter {
     struct rewriter_question *questions;
     size_t n_questions;
     size_t questions_capacity;
-    size_t at;       /* … the next of them to be written … */
-    size_t question; /* … and its first question */
+    size_t at;         /* … the next of them to be written … */
+    size_t question;   /* … and its first question */
+    uint64_t told;     /* the answers rest on parcels up to this one … */
+    bool is_told;      /* … which is written … */
+    uint64_t told_lsn; /* … and on groups that began up to this LSN */
     struct batch batch;
     bool filled; /* the batch is to be written */
 };
@@ -77,6 +85,6 @@ bool rewriter_has_work(const struct rewriter *rw);
 MUST_USE enum err rewriter_step(struct rewriter *rw);
 
 /* The state is REWRITER_ASKING, and is REWRITER_ANSWERED then. */
-void rewriter_answer(struct rewriter *rw, const struct store_owner *owner);
+void rewriter_answer(struct rewriter *rw, const struct store *store);
 
 #endif

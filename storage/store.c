@@ -207,11 +207,14 @@ void store_stopped(struct store *s)
 
 uint64_t store_barrier(struct store *s)
 {
-    struct parcel *p = s->filling;
-    if (p->n == 0)
-        return p->number - 1;
-    p->awaited = true;
-    return p->number;
+    if (s->filling->n != 0)
+        s->filling->awaited = true;
+    return store_told(s);
+}
+
+uint64_t store_told(const struct store *s)
+{
+    return s->filling->n == 0 ? s->filling->number - 1 : s->filling->number;
 }
 
 uint64_t store_durable(const struct store *s)

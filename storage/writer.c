@@ -73,6 +73,20 @@ uint64_t writer_oldest_group(const struct writer *w)
     return oldest;
 }
 
+uint64_t writer_first_open(const struct writer *w)
+{
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < w->n_groups; i++)
+        if (w->groups[i].first_lsn < first)
+            first = w->groups[i].first_lsn;
+    return first;
+}
+
+bool writer_is_between(const struct writer *w)
+{
+    return w->at == 0 && w->chunk == 0 && w->batch.count == 0;
+}
+
 /* ---- Filling ---- */
 
 static struct record writer_record(const struct entry *e, uint64_t time_ns)
@@ -236,15 +250,6 @@ enum err writer_write_batch(struct writer *w, struct batch *b)
     return OK;
 }
 
-enum err writer_started(struct writer *w)
-{
-    enum err e = writer_add_small(w, &(struct entry){.kind = RECORD_started}, env_wall_ns(w->env));
-    if (e == OK)
-        e = writer_write_batch(w, &w->batch);
-    batch_reset(&w->batch);
-    return e;
-}
-
 enum err writer_write(struct writer *w, const struct parcel *p)
 {
     uint64_t time_ns = env_wall_ns(w->env);
@@ -266,5 +271,7 @@ enum err writer_write(struct writer *w, const struct parcel *p)
             break;
     }
     w->at = 0;
+    if (p->number != 0)
+        w->last_parcel = p->number;
     return OK;
 }

@@ -37,7 +37,8 @@ struct writer {
     struct writer_group *groups;
     size_t n_groups;
     size_t groups_capacity;
-    uint64_t n_batches; /* written so far, and what was in them */
+    uint64_t last_parcel; /* the number of the last that is written */
+    uint64_t n_batches;   /* written so far, and what was in them */
     uint64_t n_records;
     uint64_t n_bytes;
 };
@@ -49,14 +50,18 @@ void writer_fini(struct writer *w);
  * journal_write answers. */
 MUST_USE enum err writer_write(struct writer *w, const struct parcel *p);
 
-/* Writes that a clean stop is over. What journal_write answers. */
-MUST_USE enum err writer_started(struct writer *w);
-
 /* Writes a batch of the caller's, between two parcels. What journal_write answers. */
 MUST_USE enum err writer_write_batch(struct writer *w, struct batch *b);
 
 /* The oldest file in which an open group began; UINT64_MAX if there is none. */
 uint64_t writer_oldest_group(const struct writer *w);
+
+/* The LSN with which the oldest open group began; UINT64_MAX if there is none. */
+uint64_t writer_first_open(const struct writer *w);
+
+/* Is no parcel written in part? Only then may others write: the LSNs of what is at hand are told.
+ */
+bool writer_is_between(const struct writer *w);
 
 /* How much of a message goes into one record. */
 size_t writer_chunk_bytes(const struct writer *w);
