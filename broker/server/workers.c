@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,8 +124,14 @@ static void workers_wake_from_disk(void *arg)
 }
 
 /* The core as it was. */
-static enum err workers_restore(struct workers *w)
+static enum err workers_restore(struct workers *w, const struct workers_options *o, char *why,
+                                size_t why_size)
 {
+    if (o->observer != NULL && keeper_figures(w->keeper)->n_records != 0) {
+        snprintf(why, why_size, "--record begins with an empty data directory, and %s is not",
+                 o->data);
+        return ERR_SYNTAX;
+    }
     struct recovery_target target = restore_target(w->core);
     enum err e = keeper_restore(w->keeper, &target);
     const struct recovery_figures *f = keeper_figures(w->keeper);
@@ -164,7 +171,7 @@ enum err workers_new(struct workers **out, const struct workers_options *options
     if (e == OK)
         e = workers_new_core(w, options);
     if (e == OK)
-        e = workers_restore(w);
+        e = workers_restore(w, options, why, why_size);
     if (e != OK) {
         workers_free(w);
         return e;

@@ -218,6 +218,16 @@ class Kept(unittest.TestCase):
         client.send(1, 50, 10, declare % 1)  # passive
         self.assertEqual(client.read(), (50, 11))
 
+    def test_a_recording_begins_with_nothing(self):
+        broker = Broker()
+        self.addCleanup(broker.directory.cleanup)
+        broker.stop()
+        run = subprocess.run([WHIPPET, "--listen", "127.0.0.1:0", "--data", broker.data,
+                              "--record", broker.directory.name + "/record"],
+                             capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("--record begins with an empty data directory", run.stderr)
+
     def test_counts_on_a_signal(self):
         broker = Broker()
         self.addCleanup(broker.directory.cleanup)
