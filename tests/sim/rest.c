@@ -42,7 +42,7 @@ static bool rest_broker_is_busy(const struct world *w)
     if (w->plan.memory_limit == 0 && !list_empty(&c->teardowns))
         return true;
     return !list_empty(&c->jobs) || !list_empty(&c->active_queues) || !list_empty(&c->garbage) ||
-           store_durable(w->store) != w->n_sealed;
+           !world_store_rests(w);
 }
 
 static bool rest_is_busy(const struct world *w)

@@ -14,15 +14,17 @@ static void schedule_core_step(struct world *w)
         core_check_rest(w->core);
 }
 
-static bool schedule_store_pending(struct world *w)
-{
-    bool pending = null_keeper_step(&w->keeper);
-    return pending || store_durable(w->store) != w->core->durable;
-}
-
-static void side_sleep(struct world *w, struct side *s)
+/* What may sleep no longer than until the store is due, if `core` waits with it. */
+static void side_sleep(struct world *w, struct side *s, bool core)
 {
     uint64_t timeout = io_timeout_ns(s->io);
+    uint64_t due_ns = core ? world_store_due_ns(w) : UINT64_MAX;
+    if (due_ns != UINT64_MAX) {
+        uint64_t left = due_ns > w->now_ns ? due_ns - w->now_ns : 0;
+        timeout = left < timeout ? left : timeout;
+    }
+    if (core && world_store_has_news(w))
+        timeout = 0;
     s->asleep = timeout != 0;
     s->wake_ns = timeout > UINT64_MAX - w->now_ns ? UINT64_MAX : w->now_ns + timeout;
 }
@@ -48,14 +50,14 @@ static void schedule_inline(struct world *w)
     case 0: io_read(s->io); break;
     case 1: schedule_core_step(w); break;
     case 2:
-        w->core_more |= schedule_store_pending(w);
+        w->core_more |= world_step_store(w);
         io_write(s->io);
         w->core_more |= ring_see_published(&s->link.in);
         break;
     case 3:
         if (!w->core_more) {
             loop_about_to_wait(s->loop);
-            side_sleep(w, s);
+            side_sleep(w, s, true);
         }
         break;
     default:
@@ -76,7 +78,7 @@ static void schedule_side(struct world *w, struct side *s)
         loop_about_to_wait(s->loop);
         s->asleep = false;
         if (!io_has_work(s->io))
-            side_sleep(w, s);
+            side_sleep(w, s, false);
         break;
     default:
         s->phase = 3;
@@ -96,15 +98,15 @@ static bool schedule_core_has_input(struct world *w)
 static void schedule_core(struct world *w)
 {
     if (w->core_asleep) {
-        if (!net_loop_is_ready(w->core_loop))
+        if (!net_loop_is_ready(w->core_loop) && world_store_due_ns(w) > w->now_ns)
             return;
         loop_turn(w->core_loop, 1);
         w->core_asleep = false;
     }
     schedule_core_step(w);
-    w->core_more |= schedule_store_pending(w);
+    w->core_more |= world_step_store(w);
     loop_about_to_wait(w->core_loop);
-    w->core_asleep = !w->core_more && !schedule_core_has_input(w);
+    w->core_asleep = !w->core_more && !schedule_core_has_input(w) && !world_store_has_news(w);
 }
 
 static void schedule_threads(struct world *w)
@@ -125,13 +127,17 @@ static void schedule_free(struct world *w)
     case 0: loop_turn(s->loop, 0); break;
     case 1: io_read(s->io); break;
     case 2: io_write(s->io); break;
-    case 3: null_keeper_step(&w->keeper); break;
+    case 3: world_step_store(w); break;
     default: schedule_core_step(w);
     }
 }
 
 void schedule_broker(struct world *w)
 {
+    if (w->kept != NULL && world_draw(w, 3) == 0) {
+        world_step_disk(w);
+        return;
+    }
     switch (w->plan.shape) {
     case SHAPE_INLINE: schedule_inline(w); break;
     case SHAPE_THREADS: schedule_threads(w); break;

@@ -45,21 +45,10 @@ static void world_secret(struct env *env, void *at, size_t size)
         ((uint8_t *)at)[i] = (uint8_t)world_draw(w, 256);
 }
 
-static uint64_t world_delay(void *arg)
+static uint64_t world_wall_ns(struct env *env)
 {
-    struct world *w = arg;
-    w->n_sealed++;
-    return rng_below(&w->store_rng, w->plan.delay_max + 1);
-}
-
-uint64_t world_batch(const struct world *w)
-{
-    return w->n_sealed + 1;
-}
-
-bool world_is_durable(const struct world *w, uint64_t batch)
-{
-    return batch <= store_durable(w->store);
+    struct world *w = env->self;
+    return UINT64_C(1700000000000000000) + w->now_ns;
 }
 
 /* ---- The plan ---- */
@@ -152,9 +141,7 @@ static void world_new_broker(struct world *w)
     users_init(&w->users);
     enum err e = users_add(&w->users, SPAN_LIT("guest"), SPAN_LIT("guest"), SALT, true);
     ASSERT(e == OK);
-    e = null_keeper_init(&w->keeper, world_delay, w);
-    ASSERT(e == OK);
-    w->store = w->keeper.store;
+    world_new_store(w);
     e = loop_new(&w->core_loop);
     ASSERT(e == OK);
     struct link *links[SIDES_MAX];
@@ -183,6 +170,7 @@ static void world_new_broker(struct world *w)
 
 static void world_free_broker(struct world *w)
 {
+    world_stop_store(w);
     core_free(w->core);
     for (size_t i = 0; i < w->plan.n_sides; i++) {
         io_free(w->sides[i].io);
@@ -190,7 +178,7 @@ static void world_free_broker(struct world *w)
         link_fini(&w->sides[i].link);
     }
     loop_free(w->core_loop);
-    null_keeper_fini(&w->keeper);
+    world_free_store(w);
     users_fini(&w->users);
 }
 
@@ -281,7 +269,7 @@ void world_print(const struct world *w)
         world_print_conns(w->sides[i].io);
     fprintf(stderr, "  core asleep %d, sides asleep %d %d, durable %llu of %llu\n", w->core_asleep,
             w->sides[0].asleep, w->sides[1].asleep, (unsigned long long)store_durable(w->store),
-            (unsigned long long)w->n_sealed);
+            (unsigned long long)store_filling(w->store) - 1);
 }
 
 void world_stop_leaks(struct world *w)
@@ -425,7 +413,8 @@ uint64_t world_run(uint64_t seed, const char *program, const char *record, uint6
     w->seed = seed;
     w->rng.state = seed * 0x9e3779b97f4a7c15u;
     w->now_ns = NS_PER_S;
-    w->env = (struct env){.now_ns = world_now_ns, .secret = world_secret, .self = w};
+    w->env = (struct env){
+        .now_ns = world_now_ns, .secret = world_secret, .wall_ns = world_wall_ns, .self = w};
     deque_init(&w->chans, sizeof(struct chan *));
     model_init(&w->model);
     world_plan(w);

@@ -20,6 +20,8 @@
 #include "broker/core/core.h"
 #include "broker/net/io.h"
 #include "broker/server/recorder.h"
+#include "storage/keeper.h"
+#include "tests/sim/false_disk.h"
 #include "tests/sim/model.h"
 #include "tests/sim/net.h"
 #include "tests/sim/null_keeper.h"
@@ -83,9 +85,11 @@ struct world {
     uint64_t now_ns;
     struct users users;
     struct null_keeper keeper;
-    struct store *store; /* its */
+    struct keeper *kept; /* instead of it, on `disk`; NULL = none */
+    struct false_disk *disk;
+    bool disk_asleep;    /* the thread of `kept` */
+    struct store *store; /* of either */
     struct rng store_rng;
-    uint64_t n_sealed; /* batches that the store has sealed */
     struct side sides[SIDES_MAX];
     struct loop *core_loop; /* what the core waits on when it has a thread of its own */
     bool core_asleep;
@@ -116,6 +120,22 @@ bool world_chance(struct world *w, unsigned one_in);
 /* The batch that a record written now, or later, belongs to at the least. */
 uint64_t world_batch(const struct world *w);
 bool world_is_durable(const struct world *w, uint64_t batch);
+
+/* Whichever keeper there is (world_store.c). */
+void world_new_store(struct world *w);
+void world_stop_store(struct world *w);
+void world_free_store(struct world *w);
+
+/* Between two turns of the core. True when it should have one. */
+bool world_step_store(struct world *w);
+bool world_store_has_news(const struct world *w);
+uint64_t world_store_due_ns(const struct world *w);
+
+/* Is everything durable that was told? */
+bool world_store_rests(const struct world *w);
+
+/* The disk's thread, if there is one and it is awake. */
+void world_step_disk(struct world *w);
 
 /* Have all clients but this one left? */
 bool world_others_are_gone(const struct world *w, const struct actor *but);
