@@ -57,6 +57,17 @@ void journal_spare(struct journal *j, uint64_t number, struct disk_file *file)
     }
 }
 
+static enum err journal_file_new(struct journal *j, uint64_t number, struct disk_file **out)
+{
+    char path[DISK_PATH_MAX];
+    journal_path(path, number);
+    enum err e = disk_open(j->options.disk, path, DISK_NEW, out);
+    if (e == ERR_LIMIT)
+        log_event(LOG_JOURNAL_FAULT, "file=%s what=open text=\"%s\" do=\"raise LimitNOFILE\"", path,
+                  err_text(e));
+    return e;
+}
+
 /* A file under a new name: a spare one if there is any. */
 static enum err journal_file_open(struct journal *j, uint64_t number, struct disk_file **out)
 {
@@ -71,20 +82,14 @@ static enum err journal_file_open(struct journal *j, uint64_t number, struct dis
         }
         disk_close(spare.file);
     }
-    enum err e = disk_open(j->options.disk, path, DISK_NEW, out);
-    if (e == ERR_LIMIT)
-        log_event(LOG_JOURNAL_FAULT, "file=%s what=open text=\"%s\" do=\"raise LimitNOFILE\"", path,
-                  err_text(e));
-    return e;
+    return journal_file_new(j, number, out);
 }
 
-enum err journal_prepare(struct journal *j)
+static enum err journal_make_spare(struct journal *j)
 {
-    if (j->n_spares != 0)
-        return OK;
     uint64_t number = ++j->last_number;
     struct disk_file *file;
-    enum err e = journal_file_open(j, number, &file);
+    enum err e = journal_file_new(j, number, &file);
     if (e != OK)
         return e;
     e = disk_reserve(file, j->options.file_bytes);
@@ -97,6 +102,11 @@ enum err journal_prepare(struct journal *j)
         journal_remove(j, number);
     }
     return e;
+}
+
+enum err journal_prepare(struct journal *j)
+{
+    return j->n_spares != 0 ? OK : journal_make_spare(j);
 }
 
 static struct journal_file *journal_last(struct journal *j)
@@ -185,7 +195,7 @@ uint64_t journal_file_bytes(const struct journal *j)
 
 size_t journal_batch_max(const struct journal *j)
 {
-    size_t room = j->options.file_bytes - BLOCK_BYTES;
+    size_t room = j->options.file_bytes - 2 * (size_t)BLOCK_BYTES; /* its head, its last block */
     return room < BATCH_BYTES_MAX ? room : BATCH_BYTES_MAX;
 }
 
@@ -237,12 +247,29 @@ static enum err journal_begin(struct journal *j, bool newer)
     return e != OK ? e : journal_head_write(j, j->durable_lsn);
 }
 
-/* A file to write `size` bytes to: the newest, or a new one. */
-static enum err journal_room(struct journal *j, size_t size)
+/* Does a batch fit into the newest file? `empty`: it may use the last block. */
+static bool journal_fits(struct journal *j, size_t size, bool empty)
 {
-    if (!j->writing)
-        return journal_begin(j, true);
-    return journal_last(j)->end + size <= j->options.file_bytes ? OK : journal_begin(j, false);
+    const struct journal_file *f = journal_last(j);
+    return j->writing && f->end + size + (empty ? 0 : BLOCK_BYTES) <= j->options.file_bytes;
+}
+
+enum err journal_spare_room(struct journal *j, size_t size)
+{
+    if (journal_fits(j, size, false))
+        return OK;
+    enum err e = OK;
+    while (j->n_spares < JOURNAL_SPARES_MAX && e == OK)
+        e = journal_make_spare(j);
+    return e;
+}
+
+/* A file to write a batch of `size` bytes to: the newest, or a new one. */
+static enum err journal_room(struct journal *j, size_t size, bool empty)
+{
+    if (journal_fits(j, size, empty))
+        return OK;
+    return journal_begin(j, !j->writing);
 }
 
 /* The oldest file that is there, of those not older than that: so a number that a batch tells, and
@@ -263,7 +290,7 @@ enum err journal_write(struct journal *j, struct batch *b, uint64_t oldest, uint
     bool was_writing = j->writing;
     oldest = journal_oldest_there(j, oldest);
     ASSERT(oldest >= j->oldest);
-    enum err e = journal_room(j, size);
+    enum err e = journal_room(j, size, b->count == 0);
     if (e == OK)
         e = journal_put(j, b, oldest, time_ns, place);
     bool failed = e == ERR_IO; /* and it may be there all the same */
@@ -283,7 +310,8 @@ enum err journal_open(struct journal **out, const struct journal_options *option
                       const struct journal_visitor *visitor)
 {
     *out = NULL;
-    ASSERT(options->file_bytes > BLOCK_BYTES && options->file_bytes % BLOCK_BYTES == 0);
+    ASSERT(options->file_bytes > 2 * (uint64_t)BLOCK_BYTES &&
+           options->file_bytes % BLOCK_BYTES == 0);
     struct journal *j = calloc(1, sizeof(*j));
     if (j == NULL)
         return ERR_NOMEM;

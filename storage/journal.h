@@ -81,6 +81,11 @@ MUST_USE enum err journal_write(struct journal *j, struct batch *b, uint64_t old
  * ERR_NOMEM, ERR_IO, ERR_FULL, ERR_LIMIT: nothing is wrong yet. */
 MUST_USE enum err journal_prepare(struct journal *j);
 
+/* Sees to it that behind a batch of `size` there is still a file that could be begun: what keeps
+ * the journal within its bound needs one, also on a full disk. The last block of a file is for
+ * batches without records alone. The same errors: the batch should not be written. */
+MUST_USE enum err journal_spare_room(struct journal *j, size_t size);
+
 /* How far the reading of a file has come: its number, and zeros to begin with. */
 struct journal_cursor {
     uint64_t file;

@@ -214,7 +214,7 @@ static enum err scan_files(struct scan *s)
 /* A record that was written to larger files must fit when it is written again. */
 static void scan_fit(struct journal *j, const struct batch_head *h)
 {
-    uint64_t bytes = BLOCK_BYTES + batch_padded(h->size);
+    uint64_t bytes = 2 * (uint64_t)BLOCK_BYTES + batch_padded(h->size);
     if (bytes > j->options.file_bytes)
         j->options.file_bytes = bytes;
 }

@@ -39,6 +39,7 @@ struct keeper {
     struct journal *journal;
     struct writer writer;
     struct rewriter rewriter;
+    bool full; /* the parcel at hand found no room */
 };
 
 /* ---- Life ---- */
@@ -216,7 +217,8 @@ const struct tally *keeper_parcel_entries(const struct keeper *k)
 
 static enum keeper_work keeper_outcome(struct keeper *k, enum err e)
 {
-    atomic_store_explicit(&k->failing, e != OK, memory_order_relaxed);
+    if (e != OK)
+        atomic_store_explicit(&k->failing, true, memory_order_relaxed);
     keeper_count(k);
     return e == OK ? KEEPER_WORKED : KEEPER_FAILED;
 }
@@ -224,6 +226,8 @@ static enum keeper_work keeper_outcome(struct keeper *k, enum err e)
 static enum keeper_work keeper_rewrite(struct keeper *k)
 {
     enum err e = rewriter_step(&k->rewriter);
+    if (e == OK && k->full && k->writer.oldest > journal_oldest(k->journal))
+        e = writer_let_go(&k->writer); /* no batch will come to say it */
     int asked = k->rewriter.state == REWRITER_ASKING     ? ASKED
                 : k->rewriter.state == REWRITER_ANSWERED ? ANSWERED
                                                          : ASKED_NOTHING;
@@ -240,14 +244,23 @@ enum keeper_work keeper_work(struct keeper *k)
     int asked = atomic_load_explicit(&k->asked, memory_order_acquire);
     if (asked == ANSWERED && writer_is_between(&k->writer))
         return keeper_rewrite(k);
+    if (k->full && asked == ASKED_NOTHING) {
+        rewriter_urge(&k->rewriter);
+        if (k->rewriter.state != REWRITER_IDLE && rewriter_has_work(&k->rewriter))
+            return keeper_rewrite(k);
+    }
     if (p != NULL) {
         uint64_t began_ns = env_now_ns(k->options.env);
         enum err e = writer_write(&k->writer, p);
+        if (k->full && e != ERR_FULL)
+            rewriter_relieve(&k->rewriter);
+        k->full = e == ERR_FULL;
         if (e == OK) {
             uint64_t took_ns = env_now_ns(k->options.env) - began_ns;
             tally_add(&k->write_us, took_ns / 1000);
             tally_add(&k->parcel_entries, p->n);
             PROBE2(durable, p->number, took_ns);
+            atomic_store_explicit(&k->failing, false, memory_order_relaxed);
             atomic_store_explicit(&k->handed, NULL, memory_order_release);
             k->options.wake_core(k->options.arg);
         }

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORDS_MIN = 64 };
+static void rewriter_begin(struct rewriter *rw);
+
+enum { RECORDS_MIN = 64, REWRITER_REST = 5 };
 
 void rewriter_init(struct rewriter *rw, struct journal *j, struct writer *w, uint64_t bound)
 {
@@ -31,8 +33,7 @@ static uint64_t rewriter_oldest(const struct rewriter *rw)
 
 static bool rewriter_may_begin(const struct rewriter *rw)
 {
-    return journal_bytes(rw->journal) > rw->bound + rw->slack &&
-           rewriter_oldest(rw) < journal_newest(rw->journal) &&
+    return rewriter_oldest(rw) < journal_newest(rw->journal) &&
            writer_oldest_group(rw->writer) > rewriter_oldest(rw) &&
            rewriter_oldest(rw) >= rw->writer->oldest; /* else one is about to be let go of */
 }
@@ -41,14 +42,15 @@ static bool rewriter_may_begin(const struct rewriter *rw)
 static bool rewriter_may_end(const struct rewriter *rw)
 {
     return rw->is_told ? writer_first_open(rw->writer) > rw->told_lsn
-                       : rw->writer->last_parcel >= rw->told;
+                       : rw->writer->last_parcel >= (rw->urged ? rw->grouped : rw->told);
 }
 
 bool rewriter_has_work(const struct rewriter *rw)
 {
     switch (rw->state) {
-    case REWRITER_IDLE: return rewriter_may_begin(rw);
-    case REWRITER_READING:
+    case REWRITER_IDLE:
+        return journal_bytes(rw->journal) > rw->bound + rw->slack && rewriter_may_begin(rw);
+    case REWRITER_READING: return rw->rest == 0;
     case REWRITER_ANSWERED: return true;
     case REWRITER_WAITING: return rewriter_may_end(rw);
     case REWRITER_ASKING: break;
@@ -64,6 +66,23 @@ static void rewriter_forget_piece(struct rewriter *rw)
     rw->asked_to = 0;
 }
 
+void rewriter_urge(struct rewriter *rw)
+{
+    if (rw->rest != 0) {
+        rw->rest--;
+        return;
+    }
+    if (rw->state == REWRITER_IDLE && rewriter_may_begin(rw))
+        rewriter_begin(rw);
+    rw->urged = rw->state != REWRITER_IDLE;
+}
+
+void rewriter_relieve(struct rewriter *rw)
+{
+    rw->urged = false;
+    rw->rest = 0;
+}
+
 static void rewriter_begin(struct rewriter *rw)
 {
     rw->state = REWRITER_READING;
@@ -71,7 +90,10 @@ static void rewriter_begin(struct rewriter *rw)
     rw->more = true;
     rw->kept_bytes = 0;
     rw->told = 0;
+    rw->grouped = 0;
     rw->is_told = false;
+    rw->urged = false;
+    rw->rest = 0;
     rw->file_bytes = journal_file_bytes(rw->journal);
     rewriter_forget_piece(rw);
 }
@@ -81,6 +103,7 @@ static void rewriter_end(struct rewriter *rw)
 {
     rw->state = REWRITER_IDLE;
     rw->writer->oldest = rw->cursor.file + 1;
+    rw->rest = rw->kept_bytes > rw->file_bytes / 4 * 3 ? REWRITER_REST : 0;
     if (rw->kept_bytes > rw->file_bytes / 2)
         rw->slack += rw->file_bytes;
     else
@@ -190,6 +213,7 @@ static enum err rewriter_ask(struct rewriter *rw)
         rw->asked_to++;
     }
     rw->at = rw->asked_from;
+    rw->asked_kept = rw->kept_bytes;
     rw->question = 0;
     rw->state = REWRITER_ASKING;
     return OK;
@@ -205,6 +229,7 @@ void rewriter_answer(struct rewriter *rw, const struct store *store)
                                      : owner->is_live(owner->arg, q->target);
     }
     rw->told = store_told(store);
+    rw->grouped = store_grouped(store);
     rw->state = REWRITER_ANSWERED;
 }
 
@@ -253,6 +278,18 @@ static enum err rewriter_add(struct rewriter *rw)
     return OK;
 }
 
+/* There is no room for what is needed: by the next time it may be less. What was written of this
+ * portion is written once more then, which does no harm. */
+static void rewriter_ask_again(struct rewriter *rw)
+{
+    batch_reset(&rw->batch);
+    rw->filled = false;
+    rw->asked_to = rw->asked_from;
+    rw->kept_bytes = rw->asked_kept;
+    rw->state = REWRITER_READING;
+    rw->rest = 1;
+}
+
 static enum err rewriter_write(struct rewriter *rw)
 {
     enum err e = OK;
@@ -263,6 +300,8 @@ static enum err rewriter_write(struct rewriter *rw)
     if (rw->batch.count != 0) {
         rw->filled = true;
         e = writer_write_batch(rw->writer, &rw->batch);
+        if (e == ERR_FULL)
+            rewriter_ask_again(rw);
         if (e != OK)
             return e;
         batch_reset(&rw->batch);

@@ -13,6 +13,10 @@
  * If a file turns out to be needed for the most part, the bound is raised by its size, and lowered
  * again when others are not: so what is written again is at most about as much as is written.
  *
+ * When the disk is full it is urged: it begins without the bound, and what is settled outside of
+ * groups need not be durable before the file goes; for the settlements cannot be written. If a file
+ * frees little, it rests for a while.
+ *
  * Thread: that of the journal; rewriter_answer on the core's, while the rewriter waits for it.
  * Blocks: rewriter_step.
  */
@@ -56,7 +60,8 @@ struct rewriter {
     struct journal_cursor cursor;
     bool more; /* of the file behind the cursor */
     uint64_t file_bytes;
-    uint64_t kept_bytes; /* of the file: written again */
+    uint64_t kept_bytes; /* of the file: written again … */
+    uint64_t asked_kept; /* … before the questions at hand */
     struct buf bytes;    /* of the piece at hand */
     struct rewriter_record *records;
     size_t n_records;
@@ -68,7 +73,10 @@ struct rewriter {
     size_t questions_capacity;
     size_t at;         /* … the next of them to be written … */
     size_t question;   /* … and its first question */
+    bool urged;        /* the disk is full */
+    unsigned rest;     /* so often need it not begin when it is urged */
     uint64_t told;     /* the answers rest on parcels up to this one … */
+    uint64_t grouped;  /* … as far as groups go, up to this one … */
     bool is_told;      /* … which is written … */
     uint64_t told_lsn; /* … and on groups that began up to this LSN */
     struct batch batch;
@@ -80,6 +88,12 @@ void rewriter_fini(struct rewriter *rw);
 
 /* Is there something that rewriter_step would do? */
 bool rewriter_has_work(const struct rewriter *rw);
+
+/* The disk is full: begins, if that may free something. */
+void rewriter_urge(struct rewriter *rw);
+
+/* It is not full any more. */
+void rewriter_relieve(struct rewriter *rw);
 
 /* One piece of work. What journal_write and journal_read_file answer: it is to be called again. */
 MUST_USE enum err rewriter_step(struct rewriter *rw);

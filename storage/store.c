@@ -16,6 +16,7 @@ struct store {
     uint64_t now_ns;
     uint64_t durable;
     uint64_t last_group; /* given out */
+    uint64_t grouped;    /* the last parcel with something of a group */
     struct parcel *filling;
     struct parcel *sealed; /* by number, the first is the oldest; durable ones until released */
     struct parcel **sealed_end;
@@ -119,8 +120,10 @@ size_t store_reserve(struct store *s)
 }
 
 /* Something is about to be added. */
-static struct parcel *store_tell(struct store *s)
+static struct parcel *store_tell(struct store *s, uint64_t group)
 {
+    if (group != 0)
+        s->grouped = s->filling->number;
     if (s->filling->n == 0)
         s->filling->first_ns = s->now_ns;
     return s->filling;
@@ -133,7 +136,7 @@ enum err store_publish(struct store *s, void *message, size_t size,
     size_t index;
     if (s->ended)
         return ERR_NOMEM;
-    struct parcel *p = store_tell(s);
+    struct parcel *p = store_tell(s, group);
     if (parcel_publish(p, message, size, targets, n, group, &index) != OK)
         return ERR_NOMEM;
     *token = p->number << STORE_TOKEN_BITS | (index + 1);
@@ -145,7 +148,7 @@ void store_settle(struct store *s, struct store_target target, uint64_t token, u
 {
     if (s->ended)
         return;
-    struct parcel *p = store_tell(s);
+    struct parcel *p = store_tell(s, group);
     bool moot = false;
     PROBE2(settle, target.queue, target.seq);
     if (group == 0 && token != 0 && token >> STORE_TOKEN_BITS == p->number) {
@@ -161,18 +164,18 @@ void store_settle(struct store *s, struct store_target target, uint64_t token, u
 void store_settle_range(struct store *s, uint64_t queue, uint64_t first, uint64_t last)
 {
     if (!s->ended)
-        parcel_settle_range(store_tell(s), queue, first, last);
+        parcel_settle_range(store_tell(s, 0), queue, first, last);
 }
 
 enum err store_declared(struct store *s, uint64_t object, struct span what)
 {
-    return s->ended ? ERR_NOMEM : parcel_declared(store_tell(s), object, what);
+    return s->ended ? ERR_NOMEM : parcel_declared(store_tell(s, 0), object, what);
 }
 
 void store_undeclared(struct store *s, uint64_t object)
 {
     if (!s->ended)
-        parcel_undeclared(store_tell(s), object);
+        parcel_undeclared(store_tell(s, 0), object);
 }
 
 uint64_t store_begin(struct store *s)
@@ -188,19 +191,19 @@ void store_set_last_group(struct store *s, uint64_t group)
 void store_commit(struct store *s, uint64_t group)
 {
     if (!s->ended)
-        parcel_commit(store_tell(s), group);
+        parcel_commit(store_tell(s, group), group);
 }
 
 void store_mark(struct store *s, struct store_target target)
 {
     if (!s->ended)
-        parcel_mark(store_tell(s), target);
+        parcel_mark(store_tell(s, 0), target);
 }
 
 void store_stopped(struct store *s)
 {
     if (!s->ended)
-        parcel_stopped(store_tell(s));
+        parcel_stopped(store_tell(s, 0));
 }
 
 /* ---- Questions ---- */
@@ -210,6 +213,11 @@ uint64_t store_barrier(struct store *s)
     if (s->filling->n != 0)
         s->filling->awaited = true;
     return store_told(s);
+}
+
+uint64_t store_grouped(const struct store *s)
+{
+    return s->grouped;
 }
 
 uint64_t store_told(const struct store *s)

@@ -58,6 +58,7 @@ static void writer_settle_groups(struct writer *w, uint64_t file)
         struct writer_group *g = &w->groups[i];
         if (g->file == 0)
             g->file = file;
+        g->n_batch = 0;
         if (!g->over)
             w->groups[n++] = *g;
     }
@@ -84,7 +85,7 @@ uint64_t writer_first_open(const struct writer *w)
 
 bool writer_is_between(const struct writer *w)
 {
-    return w->at == 0 && w->chunk == 0 && w->batch.count == 0;
+    return w->batch.count == 0;
 }
 
 /* ---- Filling ---- */
@@ -112,8 +113,10 @@ static enum err writer_add(struct writer *w, const struct entry *e,
     if ((e->in_group && writer_enter_group(w, e->group, lsn) != OK) ||
         batch_add(&w->batch, &r, &body) != OK)
         return ERR_NOMEM;
-    if (e->in_group)
-        writer_group(w, e->group)->n += e->kind != RECORD_chunk;
+    if (e->in_group && e->kind != RECORD_chunk) {
+        writer_group(w, e->group)->n++;
+        writer_group(w, e->group)->n_batch++;
+    }
     *bytes = entry_put(body, e, targets);
     return OK;
 }
@@ -235,6 +238,15 @@ static enum err writer_add_next(struct writer *w, const struct parcel *p, uint64
 
 /* ---- Writing ---- */
 
+enum err writer_let_go(struct writer *w)
+{
+    struct batch empty;
+    batch_init(&empty);
+    enum err e = writer_write_batch(w, &empty);
+    batch_fini(&empty);
+    return e;
+}
+
 enum err writer_write_batch(struct writer *w, struct batch *b)
 {
     struct journal_place place;
@@ -250,11 +262,35 @@ enum err writer_write_batch(struct writer *w, struct batch *b)
     return OK;
 }
 
+/* The batch at hand cannot be written yet: what it has is filled anew later, for others may write
+ * in between, and LSNs are told in it. */
+static void writer_take_back(struct writer *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_groups; i++) {
+        struct writer_group *g = &w->groups[i];
+        g->n -= g->n_batch;
+        g->n_batch = 0;
+        g->over = false;
+        if (g->file != 0)
+            w->groups[n++] = *g;
+    }
+    w->n_groups = n;
+    w->at = w->began_at;
+    w->chunk = w->began_chunk;
+    w->filled = false;
+    batch_reset(&w->batch);
+}
+
 enum err writer_write(struct writer *w, const struct parcel *p)
 {
     uint64_t time_ns = env_wall_ns(w->env);
     for (;;) {
         enum err e = OK;
+        if (w->batch.count == 0) {
+            w->began_at = w->at;
+            w->began_chunk = w->chunk;
+        }
         while (!w->filled && e == OK && w->at < p->n)
             e = writer_add_next(w, p, time_ns);
         if (e == ERR_NOMEM)
@@ -262,7 +298,13 @@ enum err writer_write(struct writer *w, const struct parcel *p)
         if (w->batch.count == 0 && p->n != 0)
             break;
         w->filled = true;
-        e = writer_write_batch(w, &w->batch);
+        e = journal_spare_room(w->journal, batch_bytes(&w->batch));
+        if (e == ERR_FULL)
+            writer_take_back(w);
+        if (e == ERR_FULL && p->n == 0)
+            return OK; /* nobody needs it */
+        if (e != ERR_FULL)
+            e = writer_write_batch(w, &w->batch);
         if (e != OK)
             return e;
         batch_reset(&w->batch);

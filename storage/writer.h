@@ -20,9 +20,10 @@
 struct writer_group {
     uint64_t group;
     uint64_t first_lsn;
-    uint64_t file; /* where its first record is; 0 = not written yet */
-    uint32_t n;    /* records */
-    bool over;     /* its commit is in the batch at hand */
+    uint64_t file;    /* where its first record is; 0 = not written yet */
+    uint32_t n;       /* records */
+    uint32_t n_batch; /* of these, in the batch at hand */
+    bool over;        /* its commit is in the batch at hand */
 };
 
 struct writer {
@@ -32,6 +33,8 @@ struct writer {
     uint64_t oldest; /* the oldest journal file that is needed, by what is known here */
     size_t at;       /* the next entry of the parcel at hand … */
     uint32_t chunk;  /* … and the next of its chunks */
+    size_t began_at; /* both as they were when the batch at hand was empty */
+    uint32_t began_chunk;
     struct batch batch;
     bool filled; /* the batch is to be written */
     struct writer_group *groups;
@@ -47,11 +50,16 @@ void writer_init(struct writer *w, struct journal *j, struct env *env, message_p
 void writer_fini(struct writer *w);
 
 /* Makes the parcel durable; on an error it is to be called again with the same one. What
- * journal_write answers. */
+ * journal_write answers. ERR_FULL comes while there is still a file for the rewriter, and leaves no
+ * batch at hand. */
 MUST_USE enum err writer_write(struct writer *w, const struct parcel *p);
 
 /* Writes a batch of the caller's, between two parcels. What journal_write answers. */
 MUST_USE enum err writer_write_batch(struct writer *w, struct batch *b);
+
+/* Writes a batch of nothing, which says what is the oldest file that is needed. It has room that no
+ * other batch may use. What journal_write answers. */
+MUST_USE enum err writer_let_go(struct writer *w);
 
 /* The oldest file in which an open group began; UINT64_MAX if there is none. */
 uint64_t writer_oldest_group(const struct writer *w);
@@ -59,8 +67,7 @@ uint64_t writer_oldest_group(const struct writer *w);
 /* The LSN with which the oldest open group began; UINT64_MAX if there is none. */
 uint64_t writer_first_open(const struct writer *w);
 
-/* Is no parcel written in part? Only then may others write: the LSNs of what is at hand are told.
- */
+/* Is no batch at hand? Only then may others write: the LSNs of what is in it are told. */
 bool writer_is_between(const struct writer *w);
 
 /* How much of a message goes into one record. */

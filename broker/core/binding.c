@@ -183,7 +183,9 @@ static const struct reply *binding_bind(const struct binding_request *q, struct 
         return refused;
     if (sorted_table_bytes(q->arguments, &id.arguments, &copy) != OK)
         return binding_out_of_memory(f);
-    enum err err = binding_find(&id) != NULL ? OK : binding_add(&id, 0);
+    const struct binding *b = binding_find(&id);
+    catalogue_found(q->vhost->catalogue, b == NULL ? 0 : b->batch);
+    enum err err = b != NULL ? OK : binding_add(&id, 0);
     free(copy);
     return err == OK ? NULL : binding_out_of_memory(f);
 }

@@ -25,7 +25,8 @@ struct binding {
     struct exchange *exchange; /* … is one of these two, the other is NULL */
     struct span key;           /* in bytes */
     struct span arguments;     /* in bytes: entries in order of name */
-    uint64_t number;           /* the store knows it by; 0 = it does not */
+    uint64_t number;           /* the store knows it by; 0 = it does not … */
+    uint64_t batch;            /* … once this is durable */
     struct list in_index;      /* for the source type's index */
     void *index_node;          /* likewise */
     uint8_t bytes[];

@@ -34,6 +34,7 @@ static enum err catalogue_tell(struct catalogue *c, uint64_t number, struct span
         return ERR_NOMEM;
     uint8_t *end = put_longstr(put_bytes(what, head), arguments);
     enum err e = store_declared(c->store, number, span_of(what, (size_t)(end - what)));
+    c->asked = store_filling(c->store);
     free(what);
     return e;
 }
@@ -50,6 +51,7 @@ enum err catalogue_tell_exchange(struct exchange *x)
                             (x->internal ? CATALOGUE_INTERNAL : 0)));
     enum err e = catalogue_tell(c, x->number, span_of(head, (size_t)(p - head)), x->arguments);
     x->told = e == OK;
+    x->batch = c->asked;
     return e;
 }
 
@@ -63,6 +65,7 @@ enum err catalogue_tell_queue(struct queue *q)
     p = put_u8(p, q->auto_delete ? CATALOGUE_AUTO_DELETE : 0);
     enum err e = catalogue_tell(c, q->number, span_of(head, (size_t)(p - head)), q->arguments);
     q->told = e == OK;
+    q->batch = c->asked;
     return e;
 }
 
@@ -90,9 +93,22 @@ enum err catalogue_tell_binding(struct binding *b)
     p = put_u64(p, catalogue_destination(b));
     p = put_u8(p, b->queue != NULL ? CATALOGUE_TO_QUEUE : 0);
     enum err e = catalogue_tell(c, b->number, span_of(head, (size_t)(p - head)), b->arguments);
+    b->batch = c->asked;
     if (e != OK)
         b->number = 0;
     return e;
+}
+
+void catalogue_found(struct catalogue *c, uint64_t batch)
+{
+    if (c != NULL)
+        c->asked = batch;
+}
+
+uint64_t catalogue_asked(struct catalogue *c)
+{
+    /* Somebody waits for it now. */
+    return c->asked == store_filling(c->store) ? store_barrier(c->store) : c->asked;
 }
 
 void catalogue_forget_exchange(struct exchange *x)

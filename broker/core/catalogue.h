@@ -32,6 +32,7 @@ struct store;
 struct catalogue {
     struct store *store;
     uint64_t last_number; /* given out */
+    uint64_t asked;       /* the store's batch with which what was last declared is true */
 };
 
 /* Numbers of what is always there are below this one. */
@@ -51,6 +52,12 @@ MUST_USE enum err catalogue_tell_binding(struct binding *b);
 void catalogue_forget_exchange(struct exchange *x);
 void catalogue_forget_queue(struct queue *q);
 void catalogue_forget_binding(struct binding *b);
+
+/* What was declared is there already, since that batch. */
+void catalogue_found(struct catalogue *c, uint64_t batch);
+
+/* The batch that the answer to the declaration at hand has to wait for. */
+uint64_t catalogue_asked(struct catalogue *c);
 
 /* Is what was told as this still there? */
 bool catalogue_has(const struct core *core, uint64_t number, struct span what);

@@ -221,6 +221,7 @@ const struct reply *exchange_declare(struct vhost *v, const struct amqp_exchange
 {
     uint8_t copy[255];
     struct span name = name_strip(m->exchange, copy);
+    catalogue_found(v->catalogue, 0);
     if (m->passive)
         return exchange_declare_passive(v, name, f);
     const struct exchange_type *type = exchange_type(m->type);
@@ -230,8 +231,10 @@ const struct reply *exchange_declare(struct vhost *v, const struct amqp_exchange
     if (name.size == 0)
         return exchange_refuse_default(f);
     struct exchange *x = vhost_exchange(v, name);
-    if (x != NULL)
+    if (x != NULL) {
+        catalogue_found(v->catalogue, x->batch);
         return exchange_check_equivalence(x, m, f);
+    }
     const struct reply *refused = exchange_check_new(v, name, m->arguments, f);
     if (refused != NULL)
         return refused;

@@ -51,7 +51,8 @@ struct exchange {
     struct vhost *vhost;
     struct span name; /* in bytes */
     uint64_t number;  /* never used twice */
-    bool told;        /* the store knows it */
+    bool told;        /* the store knows it … */
+    uint64_t batch;   /* … once this is durable */
     const struct exchange_type *type;
     void *index; /* the type's own */
     bool durable;

@@ -75,7 +75,8 @@ struct queue {
     bool auto_delete;
     bool exclusive;
     bool deleted;
-    bool told;             /* the store knows it */
+    bool told;             /* the store knows it … */
+    uint64_t batch;        /* … once this is durable */
     struct session *owner; /* of an exclusive queue */
     struct list in_owner;
 

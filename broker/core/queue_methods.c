@@ -23,7 +23,7 @@ const struct reply *on_exchange_declare(struct channel *ch, const struct method 
     const struct reply *bad = exchange_declare(ch->session->vhost, d, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_declare_ok, d->no_wait,
-                     core_barrier(ch->session->core, d->durable && !d->passive));
+                     catalogue_asked(&ch->session->core->catalogue));
     return bad;
 }
 
@@ -45,7 +45,7 @@ const struct reply *on_exchange_bind(struct channel *ch, const struct method *m,
     const struct reply *bad = exchange_bind(ch->session->vhost, &m->exchange_bind, f);
     if (bad == NULL)
         queue_answer(ch, METHOD_exchange_bind_ok, m->exchange_bind.no_wait,
-                     core_barrier(ch->session->core, true));
+                     catalogue_asked(&ch->session->core->catalogue));
     return bad;
 }
 
@@ -132,11 +132,12 @@ static const struct reply *queue_declare_active(struct channel *ch, struct amqp_
     bool made = q == NULL;
     if (!made && queue_check_owner(q, ch->session, f) == NULL && channel_awaits_queue(ch, q))
         return NULL;
+    catalogue_found(&ch->session->core->catalogue, made ? 0 : q->batch);
     bad = made ? queue_create(ch, &d, &q, f) : queue_redeclare(ch, q, &d, f);
     if (bad == NULL)
         bad = channel_set_last_queue(ch, q->name, f);
     if (bad == NULL)
-        queue_declared(ch, q, d.no_wait, core_barrier(ch->session->core, q->durable));
+        queue_declared(ch, q, d.no_wait, catalogue_asked(&ch->session->core->catalogue));
     return bad;
 }
 
@@ -177,7 +178,8 @@ const struct reply *on_queue_bind(struct channel *ch, const struct method *m, st
         b.routing_key = b.queue;
     bad = queue_bind(ch->session->vhost, &b, ch->session, f);
     if (bad == NULL)
-        queue_answer(ch, METHOD_queue_bind_ok, b.no_wait, core_barrier(ch->session->core, true));
+        queue_answer(ch, METHOD_queue_bind_ok, b.no_wait,
+                     catalogue_asked(&ch->session->core->catalogue));
     return bad;
 }
 

@@ -2,6 +2,8 @@
 /* A core that is stopped, or whose power goes, and the next one on the same disk. */
 #include "broker/core/restore.h"
 
+#include <string.h>
+
 #include "broker/core/queue.h"
 #include "tests/broker/core_fixture.h"
 #include "tests/sim/false_disk.h"
@@ -222,8 +224,57 @@ START_TEST(an_auto_delete_exchange_outlives_its_passing_bindings)
 }
 END_TEST
 
-SUITE("restore", what_is_declared_is_there_again, what_is_deleted_stays_away,
-      what_is_unbound_stays_unbound, messages_are_there_in_order_and_flagged_after_a_crash,
+/* Publishers fill the disk, getters empty the queue; what had found no room is written then. */
+START_TEST(a_full_disk_goes_on_when_queues_are_emptied)
+{
+    enum { CAPACITY = 2 * 1024 * 1024, SIZE = 20000, MOST = 400, ROUNDS = 3 };
+    static uint8_t body[SIZE];
+    unsigned sent = 0;
+    unsigned got = 0;
+    begin();
+    say(c, "1 queue_declare queue=q durable no_wait");
+    say(c, "1 confirm_select no_wait");
+    false_disk_set_capacity(disk, CAPACITY);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t heard_before;
+        unsigned waiting = 0;
+        forget(c);
+        /* Each is confirmed at once, until the disk is full. */
+        do {
+            heard_before = n_heard(c);
+            put_body(c, 1, "", "q", span_of(body, SIZE), SIZE, NULL);
+            sent++;
+            for (int i = 0; i < 50; i++)
+                fixture_step(fx);
+        } while (n_heard(c) != heard_before && sent < MOST);
+        ck_assert_uint_lt(sent, MOST);
+        waiting = sent - got;
+        ck_assert_uint_gt(waiting, CAPACITY / SIZE / 3);
+        forget(c);
+        say(c, "1 queue_declare queue=q durable"); /* it is there: nothing to wait for */
+        ck_assert_uint_eq(queue_n_ready(fixture_queue(fx, "q")), waiting);
+        for (unsigned i = 0; i < waiting; i++)
+            put(c, "1 basic_get queue=q no_ack");
+        got += waiting;
+        for (int i = 0; i < 4000; i++) {
+            fx->now_ns += 1000000;
+            fixture_step(fx);
+        }
+        bool confirmed = false;
+        for (size_t i = 0; i < n_heard(c); i++)
+            confirmed |= strstr(line_heard(c, i), "basic_ack") != NULL;
+        ck_assert(confirmed); /* the one that had found no room */
+        ck_assert_uint_eq(queue_n_ready(fixture_queue(fx, "q")), 0);
+    }
+    crash_and_start();
+    ck_assert_uint_eq(queue_n_ready(fixture_queue(fx, "q")), 0);
+    end();
+}
+END_TEST
+
+SUITE("restore", a_full_disk_goes_on_when_queues_are_emptied, what_is_declared_is_there_again,
+      what_is_deleted_stays_away, what_is_unbound_stays_unbound,
+      messages_are_there_in_order_and_flagged_after_a_crash,
       after_a_clean_stop_only_what_was_delivered_is_flagged,
       a_transaction_without_its_commit_is_not_there, transient_messages_are_not_kept,
       a_purge_is_kept, numbers_are_never_used_twice,
