@@ -264,9 +264,37 @@ static void life_compare(struct life *l)
                   (unsigned long long)l->position);
 }
 
-/* Something was damaged: what has gone may be there again, or what was there be missing. */
-static void life_compare_damaged(const struct life *l)
+/* Does what was found of this entry say that the group counts, or that it does not? */
+static int life_says(struct life *l, const struct life_entry *e, uint64_t group)
 {
+    const struct life_object *q = life_object(l, e->target.queue);
+    bool there = q->found && q->to == LIFE_NEVER;
+    if (e->entered_by == group && e->from <= l->durable && e->to == LIFE_NEVER && there)
+        return e->found ? 1 : -1;
+    return e->left_by == group && e->to <= l->durable && e->found ? -1 : 0;
+}
+
+/* A group of which a part is damaged is missing as a whole. Only unless its messages have been
+ * written again, each by itself, or other damage has taken them. */
+static void life_compare_groups(struct life *l)
+{
+    if (l->rewrites || l->figures.n_messages_lost != 0)
+        return;
+    for (size_t i = 0; i < l->n_entries; i++) {
+        const uint64_t groups[] = {l->entries[i].entered_by, l->entries[i].left_by};
+        for (size_t g = 0; g < 2; g++) {
+            int says = groups[g] == 0 ? 0 : life_says(l, &l->entries[i], groups[g]);
+            for (size_t k = 0; says != 0 && k < i; k++)
+                ck_assert_msg(says + life_says(l, &l->entries[k], groups[g]) != 0,
+                              "group %llu: in part", (unsigned long long)groups[g]);
+        }
+    }
+}
+
+/* Something was damaged: what has gone may be there again, or what was there be missing. */
+static void life_compare_damaged(struct life *l)
+{
+    life_compare_groups(l);
     bool lost = l->figures.n_lost != 0;
     for (size_t i = 0; i < l->n_entries; i++) {
         const struct life_entry *e = &l->entries[i];
@@ -298,10 +326,12 @@ static void life_rebase(struct life *l)
 {
     for (size_t i = 0; i < l->n_entries; i++) {
         struct life_entry *e = &l->entries[i];
+        e->entered_by = e->found ? e->entered_by : 0;
+        e->left_by = e->found || e->to > l->durable ? 0 : e->left_by;
         e->from = e->found ? 0 : LIFE_NEVER;
         e->to = e->found ? LIFE_NEVER : 0;
         e->gone = !e->found;
-        e->token = e->enters_with = e->leaves_with = 0;
+        e->token = 0;
     }
     for (size_t i = 0; i < l->n_objects; i++) {
         struct life_object *o = &l->objects[i];
@@ -386,6 +416,7 @@ enum err life_start(struct life *l)
     }
     if (e == OK && !false_disk_is_cut(l->fd)) {
         life_check(l);
+        l->first_file = life_newest_file(l);
         return OK;
     }
     life_close(l);
@@ -520,7 +551,7 @@ bool life_publish(struct life *l, struct life_object *const *queues, size_t n, s
                                                          .from = group == 0 ? l->position
                                                                             : LIFE_NEVER,
                                                          .to = LIFE_NEVER,
-                                                         .enters_with = group};
+                                                         .entered_by = group};
     return true;
 }
 
@@ -532,7 +563,7 @@ void life_settle(struct life *l, struct life_entry *e, uint64_t group)
     e->gone = true;
     if (group == 0)
         e->to = l->position;
-    e->leaves_with = group;
+    e->left_by = group;
     store_settle(s, e->target, e->token, group);
     m->left_out |= held && m->n_held == 0;
 }
@@ -555,12 +586,10 @@ void life_commit(struct life *l, uint64_t group)
     store_commit(life_tell(l), group);
     for (size_t i = 0; i < l->n_entries; i++) {
         struct life_entry *e = &l->entries[i];
-        if (e->enters_with == group)
+        if (e->entered_by == group)
             e->from = l->position;
-        if (e->leaves_with == group && e->to > l->position)
+        if (e->left_by == group && e->to > l->position)
             e->to = l->position;
-        if (e->enters_with == group)
-            e->enters_with = 0;
     }
 }
 
