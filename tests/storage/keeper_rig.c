@@ -11,6 +11,15 @@ enum { MESSAGE_HEAD = 16, SHIFT_MAX = 4096, STOP_FILES = 4096, FLUSH_TRIES = 100
 /* What bodies are made of: a message's begins somewhere in it. */
 static uint8_t pool[LIFE_SIZE_MAX + SHIFT_MAX];
 
+static void life_fill_pool(void)
+{
+    static bool filled;
+    struct rng filler = {1};
+    for (size_t i = 0; !filled && i < sizeof(pool); i++)
+        pool[i] = (uint8_t)(rng_next(&filler) >> 32);
+    filled = true;
+}
+
 static struct span life_bytes(uint64_t id, size_t size)
 {
     return span_of(pool + id * 977 % SHIFT_MAX, size);
@@ -52,9 +61,7 @@ struct life *life_new(uint64_t seed)
 {
     struct life *l = calloc(1, sizeof(*l));
     ASSERT(l != NULL);
-    struct rng filler = {1};
-    for (size_t i = 0; pool[0] == 0 && i < sizeof(pool); i++)
-        pool[i] = (uint8_t)(rng_next(&filler) >> 32 | (i == 0));
+    life_fill_pool();
     l->chance.state = seed;
     l->env = (struct env){
         .now_ns = life_now_ns, .secret = life_secret, .wall_ns = life_now_ns, .self = l};
@@ -659,4 +666,51 @@ uint64_t life_file_from(struct life *l, uint64_t from)
     while (from < STOP_FILES && !life_is_file(l, from))
         from++;
     return from;
+}
+
+static unsigned life_damage_file(struct life *l, const char *path, struct span what)
+{
+    struct disk_file *f;
+    uint64_t size = false_disk_file_size(l->fd, path);
+    uint8_t *bytes = malloc(size);
+    size_t got = 0;
+    unsigned n = 0;
+    ASSERT(bytes != NULL);
+    ck_assert_int_eq(disk_open(l->options.disk, path, DISK_READ, &f), OK);
+    ck_assert_int_eq(disk_read(f, 0, bytes, size, &got), OK);
+    disk_close(f);
+    for (size_t i = 0; i + what.size <= got; i++) {
+        if (memcmp(bytes + i, what.at, what.size) != 0)
+            continue;
+        false_disk_flip(l->fd, path, i, 1);
+        n++;
+    }
+    free(bytes);
+    return n;
+}
+
+static unsigned life_damage(struct life *l, struct span what)
+{
+    unsigned n = 0;
+    ck_assert_uint_ge(what.size, 8);
+    l->harmed = true;
+    for (uint64_t number = life_newest_file(l); number != 0; number--) {
+        char path[DISK_PATH_MAX];
+        snprintf(path, sizeof(path), JOURNAL_FOLDER "/%llu", (unsigned long long)number);
+        if (life_is_file(l, number))
+            n += life_damage_file(l, path, what);
+    }
+    return n;
+}
+
+unsigned life_damage_message(struct life *l, const struct life_message *m)
+{
+    uint8_t head[MESSAGE_HEAD];
+    put_u64(put_u64(head, m->id), m->size);
+    return life_damage(l, span_of(head, sizeof(head)));
+}
+
+unsigned life_damage_object(struct life *l, const struct life_object *o)
+{
+    return life_damage(l, life_bytes(o->number, o->size));
 }

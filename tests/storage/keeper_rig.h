@@ -138,6 +138,11 @@ bool life_flush(struct life *l);
 /* Until the disk's side has nothing to do: the journal is within its bound, or waits. */
 void life_settle_down(struct life *l);
 
+/* What the journal holds of a message, or of an object, is damaged wherever it lies; the answer is
+ * in how many places. */
+unsigned life_damage_message(struct life *l, const struct life_message *m);
+unsigned life_damage_object(struct life *l, const struct life_object *o);
+
 /* Of the journal's files by name: the newest, and the oldest from `from` on. */
 uint64_t life_newest_file(struct life *l);
 uint64_t life_file_from(struct life *l, uint64_t from);
