@@ -11,6 +11,15 @@ enum { MESSAGE_HEAD = 16, SHIFT_MAX = 4096, STOP_FILES = 4096, FLUSH_TRIES = 100
 /* What bodies are made of: a message's begins somewhere in it. */
 static uint8_t pool[LIFE_SIZE_MAX + SHIFT_MAX];
 
+static void life_fill_pool(void)
+{
+    static bool filled;
+    struct rng filler = {1};
+    for (size_t i = 0; !filled && i < sizeof(pool); i++)
+        pool[i] = (uint8_t)(rng_next(&filler) >> 32);
+    filled = true;
+}
+
 static struct span life_bytes(uint64_t id, size_t size)
 {
     return span_of(pool + id * 977 % SHIFT_MAX, size);
@@ -52,9 +61,7 @@ struct life *life_new(uint64_t seed)
 {
     struct life *l = calloc(1, sizeof(*l));
     ASSERT(l != NULL);
-    struct rng filler = {1};
-    for (size_t i = 0; pool[0] == 0 && i < sizeof(pool); i++)
-        pool[i] = (uint8_t)(rng_next(&filler) >> 32 | (i == 0));
+    life_fill_pool();
     l->chance.state = seed;
     l->env = (struct env){
         .now_ns = life_now_ns, .secret = life_secret, .wall_ns = life_now_ns, .self = l};
@@ -270,9 +277,37 @@ static void life_compare(struct life *l)
                   (unsigned long long)l->position);
 }
 
-/* Something was damaged: what has gone may be there again, or what was there be missing. */
-static void life_compare_damaged(const struct life *l)
+/* Does what was found of this entry say that the group counts, or that it does not? */
+static int life_says(struct life *l, const struct life_entry *e, uint64_t group)
 {
+    const struct life_object *q = life_object(l, e->target.queue);
+    bool there = q->found && q->to == LIFE_NEVER;
+    if (e->entered_by == group && e->from <= l->durable && e->to == LIFE_NEVER && there)
+        return e->found ? 1 : -1;
+    return e->left_by == group && e->to <= l->durable && e->found ? -1 : 0;
+}
+
+/* A group of which a part is damaged is missing as a whole. Only unless its messages have been
+ * written again, each by itself, or other damage has taken them. */
+static void life_compare_groups(struct life *l)
+{
+    if (l->rewrites || l->figures.n_messages_lost != 0)
+        return;
+    for (size_t i = 0; i < l->n_entries; i++) {
+        const uint64_t groups[] = {l->entries[i].entered_by, l->entries[i].left_by};
+        for (size_t g = 0; g < 2; g++) {
+            int says = groups[g] == 0 ? 0 : life_says(l, &l->entries[i], groups[g]);
+            for (size_t k = 0; says != 0 && k < i; k++)
+                ck_assert_msg(says + life_says(l, &l->entries[k], groups[g]) != 0,
+                              "group %llu: in part", (unsigned long long)groups[g]);
+        }
+    }
+}
+
+/* Something was damaged: what has gone may be there again, or what was there be missing. */
+static void life_compare_damaged(struct life *l)
+{
+    life_compare_groups(l);
     bool lost = l->figures.n_lost != 0;
     for (size_t i = 0; i < l->n_entries; i++) {
         const struct life_entry *e = &l->entries[i];
@@ -304,10 +339,12 @@ static void life_rebase(struct life *l)
 {
     for (size_t i = 0; i < l->n_entries; i++) {
         struct life_entry *e = &l->entries[i];
+        e->entered_by = e->found ? e->entered_by : 0;
+        e->left_by = e->found || e->to > l->durable ? 0 : e->left_by;
         e->from = e->found ? 0 : LIFE_NEVER;
         e->to = e->found ? LIFE_NEVER : 0;
         e->gone = !e->found;
-        e->token = e->enters_with = e->leaves_with = 0;
+        e->token = 0;
     }
     for (size_t i = 0; i < l->n_objects; i++) {
         struct life_object *o = &l->objects[i];
@@ -397,6 +434,7 @@ enum err life_start(struct life *l)
     }
     if (e == OK && !false_disk_is_cut(l->fd)) {
         life_check(l);
+        l->first_file = life_newest_file(l);
         return OK;
     }
     life_close(l);
@@ -531,7 +569,7 @@ bool life_publish(struct life *l, struct life_object *const *queues, size_t n, s
                                                          .from = group == 0 ? l->position
                                                                             : LIFE_NEVER,
                                                          .to = LIFE_NEVER,
-                                                         .enters_with = group};
+                                                         .entered_by = group};
     return true;
 }
 
@@ -543,7 +581,7 @@ void life_settle(struct life *l, struct life_entry *e, uint64_t group)
     e->gone = true;
     if (group == 0)
         e->to = l->position;
-    e->leaves_with = group;
+    e->left_by = group;
     store_settle(s, e->target, e->token, group);
     m->left_out |= held && m->n_held == 0;
 }
@@ -566,12 +604,10 @@ void life_commit(struct life *l, uint64_t group)
     store_commit(life_tell(l), group);
     for (size_t i = 0; i < l->n_entries; i++) {
         struct life_entry *e = &l->entries[i];
-        if (e->enters_with == group)
+        if (e->entered_by == group)
             e->from = l->position;
-        if (e->leaves_with == group && e->to > l->position)
+        if (e->left_by == group && e->to > l->position)
             e->to = l->position;
-        if (e->enters_with == group)
-            e->enters_with = 0;
     }
 }
 
@@ -641,4 +677,51 @@ uint64_t life_file_from(struct life *l, uint64_t from)
     while (from < STOP_FILES && !life_is_file(l, from))
         from++;
     return from;
+}
+
+static unsigned life_damage_file(struct life *l, const char *path, struct span what)
+{
+    struct disk_file *f;
+    uint64_t size = false_disk_file_size(l->fd, path);
+    uint8_t *bytes = malloc(size);
+    size_t got = 0;
+    unsigned n = 0;
+    ASSERT(bytes != NULL);
+    ck_assert_int_eq(disk_open(l->options.disk, path, DISK_READ, &f), OK);
+    ck_assert_int_eq(disk_read(f, 0, bytes, size, &got), OK);
+    disk_close(f);
+    for (size_t i = 0; i + what.size <= got; i++) {
+        if (memcmp(bytes + i, what.at, what.size) != 0)
+            continue;
+        false_disk_flip(l->fd, path, i, 1);
+        n++;
+    }
+    free(bytes);
+    return n;
+}
+
+static unsigned life_damage(struct life *l, struct span what)
+{
+    unsigned n = 0;
+    ck_assert_uint_ge(what.size, 8);
+    l->harmed = true;
+    for (uint64_t number = life_newest_file(l); number != 0; number--) {
+        char path[DISK_PATH_MAX];
+        snprintf(path, sizeof(path), JOURNAL_FOLDER "/%llu", (unsigned long long)number);
+        if (life_is_file(l, number))
+            n += life_damage_file(l, path, what);
+    }
+    return n;
+}
+
+unsigned life_damage_message(struct life *l, const struct life_message *m)
+{
+    uint8_t head[MESSAGE_HEAD];
+    put_u64(put_u64(head, m->id), m->size);
+    return life_damage(l, span_of(head, sizeof(head)));
+}
+
+unsigned life_damage_object(struct life *l, const struct life_object *o)
+{
+    return life_damage(l, life_bytes(o->number, o->size));
 }

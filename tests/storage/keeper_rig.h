@@ -48,8 +48,8 @@ struct life_entry {
     uint64_t token;
     uint64_t from;
     uint64_t to;
-    uint64_t enters_with; /* the open group, or 0 */
-    uint64_t leaves_with;
+    uint64_t entered_by; /* the group, or 0 */
+    uint64_t left_by;
     bool gone; /* by what was told, whether it counts yet or not */
     bool found;
 };
@@ -85,10 +85,12 @@ struct life {
     size_t n_objects;
     uint64_t last_object;
     uint64_t position;
-    uint64_t durable; /* the position up to which everything is, when it ended */
+    uint64_t durable;    /* the position up to which everything is, when it ended */
+    uint64_t first_file; /* the first of this run: what is in older ones is durable */
     uint64_t by_parcel[LIFE_PARCELS_MAX];
     enum life_stopped stopped;
-    bool harmed; /* bits were flipped at some time */
+    bool harmed;   /* bits were flipped at some time */
+    bool rewrites; /* the journal may have been written again: groups are none any more then */
     uint64_t last_restored;
     struct recovery_figures figures;
 };
@@ -135,6 +137,11 @@ bool life_flush(struct life *l);
 
 /* Until the disk's side has nothing to do: the journal is within its bound, or waits. */
 void life_settle_down(struct life *l);
+
+/* What the journal holds of a message, or of an object, is damaged wherever it lies; the answer is
+ * in how many places. */
+unsigned life_damage_message(struct life *l, const struct life_message *m);
+unsigned life_damage_object(struct life *l, const struct life_object *o);
 
 /* Of the journal's files by name: the newest, and the oldest from `from` on. */
 uint64_t life_newest_file(struct life *l);

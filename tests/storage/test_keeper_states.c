@@ -10,11 +10,13 @@
 
 #include "tests/storage/keeper_rig.h"
 
-enum { LIVES = 6, STEPS_MAX = 160, SEEDS = 300, GROUPS = 2, SMALL_MAX = 60 };
+enum { LIVES = 6, STEPS_MAX = 160, SEEDS = 700, GROUPS = 2, SMALL_MAX = 60 };
 
 static uint64_t n_states;
 static uint64_t groups[GROUPS]; /* open ones, 0 = none */
 static uint64_t size_most;      /* of this life's messages */
+static uint64_t large_one_in;   /* of the messages are about so large */
+static uint64_t commit_one_in;  /* of the chances to */
 
 static uint64_t below(struct life *l, uint64_t n)
 {
@@ -64,9 +66,10 @@ static uint64_t some_group(struct life *l)
 
 static size_t some_size(struct life *l)
 {
+    if (below(l, large_one_in) == 0)
+        return below(l, size_most + 1);
     switch (below(l, 8)) {
     case 0: return 0;
-    case 1: return below(l, size_most + 1);
     case 2: return below(l, size_most / 8 + 1);
     default: return below(l, 200);
     }
@@ -126,6 +129,8 @@ static void settle(struct life *l)
 static void commit(struct life *l)
 {
     uint64_t *group = &groups[below(l, GROUPS)];
+    if (below(l, commit_one_in) != 0)
+        return;
     if (*group != 0)
         life_commit(l, *group);
     *group = 0;
@@ -162,8 +167,11 @@ static void live(struct life *l)
     for (size_t i = 0; i < GROUPS; i++)
         groups[i] = 0;
     size_most = SIZES[below(l, sizeof(SIZES) / sizeof(SIZES[0]))];
+    large_one_in = below(l, 3) == 0 ? 2 : 8;
+    commit_one_in = below(l, 3) == 0 ? 20 : 1;
     bool slow = below(l, 3) == 0;
-    for (uint64_t n = below(l, STEPS_MAX); n != 0; n--) {
+    uint64_t steps = below(l, STEPS_MAX) * (below(l, 5) == 0 ? 4 : 1);
+    for (uint64_t n = steps; n != 0; n--) {
         l->now_ns += below(l, 30) == 0 ? UINT64_C(2000000000) : below(l, 4000000);
         if (l->n_entries + SMALL_MAX > LIFE_ENTRIES_MAX ||
             l->n_messages + SMALL_MAX > LIFE_MESSAGES_MAX)
@@ -177,6 +185,8 @@ static void live(struct life *l)
             break;
         }
     }
+    if (below(l, 4) == 0 && life_flush(l))
+        life_settle_down(l);
 }
 
 /* ---- What the world might do ---- */
@@ -195,11 +205,11 @@ static void harm(struct life *l)
 /* In files that are not written to any more. */
 static void flip(struct life *l)
 {
-    uint64_t newest = life_newest_file(l);
+    uint64_t newest = l->first_file;
     for (uint64_t n = 1 + below(l, 3); n != 0 && newest > 1; n--) {
         char path[DISK_PATH_MAX];
         uint64_t file = life_file_from(l, 1 + below(l, newest - 1));
-        if (file == newest)
+        if (file >= newest)
             return;
         snprintf(path, sizeof(path), JOURNAL_FOLDER "/%llu", (unsigned long long)file);
         uint64_t size = false_disk_file_size(l->fd, path);
@@ -235,7 +245,9 @@ static void play(uint64_t seed)
 {
     static const uint64_t FILES[] = {1, 1, 1, 2, 8};
     struct life *l = life_new(seed);
-    bool flips = below(l, 5) == 0;
+    bool flips = below(l, 3) == 0;
+    l->rewrites = below(l, 4) != 0;
+    bool resizes = below(l, 2) == 0;
     /* No failing call yet: the folder is made once, and if its sync fails nothing mends that. */
     if (below(l, 2) != 0)
         false_disk_cut_at(l->fd, 1 + below(l, 40));
@@ -244,8 +256,11 @@ static void play(uint64_t seed)
     for (int n = 0; n < LIVES; n++) {
         harm(l);
         live(l);
-        l->options.file_bytes = LIFE_FILE_BYTES * FILES[below(l, sizeof(FILES) / sizeof(FILES[0]))];
-        l->options.journal_bytes = (1 + below(l, 4)) * l->options.file_bytes;
+        if (resizes)
+            l->options.file_bytes = FILES[below(l, sizeof(FILES) / sizeof(FILES[0]))] *
+                                    LIFE_FILE_BYTES;
+        l->options.journal_bytes = l->rewrites ? (1 + below(l, 4)) * l->options.file_bytes
+                                               : UINT64_MAX / 2;
         end_and_start(l, flips && below(l, 2) == 0);
     }
     life_free(l);
