@@ -91,11 +91,11 @@ START_TEST(when_nothing_comes_the_end_is_closed_once)
 {
     begin(1);
     ck_assert(life_flush(l));
-    uint64_t n = keeper_counts(l->keeper).syncs;
+    uint64_t n = keeper_counts(l->keeper).batches;
     for (int i = 0; i < 3; i++) {
         l->now_ns += UINT64_C(2000000000);
         life_settle_down(l);
-        ck_assert_uint_eq(keeper_counts(l->keeper).syncs, n + 1);
+        ck_assert_uint_eq(keeper_counts(l->keeper).batches, n + 1);
     }
     ck_assert_uint_eq(keeper_due_ns(l->keeper), UINT64_MAX);
     life_free(l);

@@ -54,6 +54,12 @@ static bool is_declared(void *arg, uint64_t object, struct span what)
     return true;
 }
 
+static void on_last_object(void *arg, uint64_t object)
+{
+    (void)arg;
+    (void)object;
+}
+
 static enum err on_declared(void *arg, uint64_t object, struct span what)
 {
     (void)object;
@@ -99,7 +105,12 @@ static enum err start(struct disk *disk, struct counted *c)
                                      .parts = parts,
                                      .wake_core = wake,
                                      .wake_disk = wake};
-    struct recovery_target to = {on_declared, on_message, on_drop, on_queue, c};
+    struct recovery_target to = {.last_object = on_last_object,
+                                 .declared = on_declared,
+                                 .message = on_message,
+                                 .drop = on_drop,
+                                 .queue = on_queue,
+                                 .arg = c};
     struct store_owner owner = {release, is_live, is_declared, NULL};
     enum err e = keeper_open(&keeper, &options, &holder);
     if (e != OK)
@@ -157,17 +168,20 @@ START_TEST(starting_without_memory_says_so_and_loses_nothing)
     ck_assert_uint_eq(store_reserve(keeper_store(keeper)), PARCEL_RESERVE);
     ck_assert(keeper_stop(keeper, true));
     unsigned n = 0;
+    unsigned n_refused = 0;
     for (bool failed = true; failed; n++) {
         close_it();
         memory_fail_once(n);
         enum err e = start(t.disk, &c);
         failed = memory_failed;
         memory_heal();
-        ck_assert_int_eq(e, failed ? ERR_NOMEM : OK);
+        /* What only saves time, as a folder that is kept open, may fail unnoticed. */
+        ck_assert(e == OK || (failed && e == ERR_NOMEM));
+        n_refused += e != OK;
         if (failed)
             ck_assert_uint_eq(c.n_made, c.n_dropped + c.n_messages);
     }
-    ck_assert_uint_gt(n, 20);
+    ck_assert_uint_gt(n_refused, 20);
     ck_assert(c.n_objects == 1 && c.n_messages == MESSAGES && c.n_made == MESSAGES);
     close_it();
     temporary_end(&t);

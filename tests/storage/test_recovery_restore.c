@@ -83,6 +83,12 @@ static enum err refuse(void *arg, uint64_t queue, const struct recovered_message
 static unsigned n_made;
 static unsigned n_dropped;
 
+static void any_number(void *arg, uint64_t object)
+{
+    (void)arg;
+    (void)object;
+}
+
 static enum err any_object(void *arg, uint64_t object, struct span what)
 {
     (void)arg;
@@ -110,7 +116,12 @@ START_TEST(an_error_gives_back_what_was_made)
 {
     unsigned n_taken = 0;
     uint64_t holder;
-    struct recovery_target to = {any_object, make, drop, refuse, &n_taken};
+    struct recovery_target to = {.last_object = any_number,
+                                 .declared = any_object,
+                                 .message = make,
+                                 .drop = drop,
+                                 .queue = refuse,
+                                 .arg = &n_taken};
     begin();
     for (int i = 0; i < 10; i++)
         ck_assert(life_publish(l, queues, 3, 10, 0));
