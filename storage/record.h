@@ -22,7 +22,10 @@
     K(stopped, 8)       \
     K(segment, 9)       \
     K(snapshot, 10)     \
-    K(settled_log, 11)
+    K(settled_log, 11)  \
+    K(message, 12)      \
+    K(part, 13)         \
+    K(reference, 14)
 
 #define RECORD_ENUM(name, number) RECORD_##name = number,
 enum record_kind { RECORD_KINDS(RECORD_ENUM) };
