@@ -153,9 +153,9 @@ struct segment_name {
 MUST_USE enum err segment_open(struct segment **out, const struct segment_name *name,
                                const uint32_t *checksum, enum file_state *state);
 
-/* The same without the footer: reads the whole file, in two windows' memory, and makes rows and
- * sparse index of what is whole. Which messages were lost at the beginning or end of a queue, or
- * whole queues, nothing tells any more. OK is answered also when nothing was found.
+/* The same without the footer: reads the whole file, through 1 MiB of memory, and makes rows and
+ * sparse index of what has a whole first record. Which messages were lost at the beginning or end
+ * of a queue, or whole queues, nothing tells any more. OK is answered also when nothing was found.
  * segment_damages counts the places that were passed over. */
 MUST_USE enum err segment_recover(struct segment **out, const struct segment_name *name,
                                   enum file_state *state);

@@ -43,10 +43,8 @@ static struct fixture *fixture_begin(void)
     struct fixture *fx = calloc(1, sizeof(*fx));
     ck_assert_ptr_nonnull(fx);
     log_set_level(LOG_LEVEL_ERROR);
-    fx->env = (struct env){.now_ns = fixture_now_ns,
-                           .secret = fixture_secret,
-                           .wall_ns = fixture_wall_ns,
-                           .self = fx};
+    fx->env = (struct env){
+        .now_ns = fixture_now_ns, .secret = fixture_secret, .wall_ns = fixture_wall_ns, .self = fx};
     fx->message_size_max = 1 << 24;
     users_init(&fx->users);
     ck_assert_int_eq(

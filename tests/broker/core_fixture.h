@@ -14,9 +14,9 @@
  * What the core sends is written the same way, in the order of methods.def; orders to the I/O side
  * are lines like "order CLOSE". heard() wants exactly these lines, and forgets them.
  *
- * Time is the fixture's own. What the store is told is durable `delay` steps after it was sealed, or
- * not at all while `store_held`; a fixture that is kept has a disk instead. Contents count as sent as soon as they are read, unless the client
- * stalls.
+ * Time is the fixture's own. What the store is told is durable `delay` steps after it was sealed,
+ * or not at all while `store_held`; a fixture that is kept has a disk instead. Contents count as
+ * sent as soon as they are read, unless the client stalls.
  *
  * Every call that ends in a turn of the core ends with core_check, one that runs until all is quiet
  * with core_check_rest besides.
