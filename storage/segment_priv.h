@@ -80,7 +80,7 @@ struct segment_tail {
 };
 
 /* Writes SEGMENT_END_SIZE bytes, and answers the checksum of the footer. */
-uint32_t segment_tail_put(uint8_t *p, const struct segment_tail *tail, uint32_t rows_checksum);
+uint32_t segment_tail_put(uint8_t *at, const struct segment_tail *tail, uint32_t rows_checksum);
 
 /* Reads it from bytes that nothing vouches for yet. */
 MUST_USE bool segment_tail_read(struct span in, struct segment_tail *tail);
