@@ -124,7 +124,8 @@ struct segment {
 
 /* Bytes of a file that were read ahead. */
 struct segment_stretch {
-    uint8_t *bytes; /* SEGMENT_RECORD_MAX of them, NULL until it is used */
+    uint8_t *bytes; /* NULL until it is used */
+    size_t capacity;
     uint64_t at;
     size_t size;
     bool unreadable; /* some of them, which are zeros now */

@@ -58,13 +58,24 @@ size_t segment_read_bytes(struct disk_file *f, uint64_t at, uint8_t *to, size_t 
     return done;
 }
 
+/* Most need less than the largest record takes. What was in it is gone. */
+static enum err stretch_room(struct segment_stretch *st, size_t size)
+{
+    ASSERT(size <= SEGMENT_RECORD_MAX);
+    if (size <= st->capacity)
+        return OK;
+    size_t capacity = size <= AHEAD_BYTES ? AHEAD_BYTES : SEGMENT_RECORD_MAX;
+    free(st->bytes);
+    st->size = 0;
+    st->bytes = malloc(capacity);
+    st->capacity = st->bytes == NULL ? 0 : capacity;
+    return st->bytes == NULL ? ERR_NOMEM : OK;
+}
+
 static enum err stretch_fill(struct segment_stretch *st, const struct segment *s, uint64_t at,
                              size_t size)
 {
-    ASSERT(size <= SEGMENT_RECORD_MAX);
-    if (st->bytes == NULL)
-        st->bytes = malloc(SEGMENT_RECORD_MAX);
-    if (st->bytes == NULL)
+    if (stretch_room(st, size) != OK)
         return ERR_NOMEM;
     st->at = at;
     st->unreadable = false;
