@@ -88,18 +88,17 @@ static enum err write_out(struct segment_writer *w)
 
 /* ---- Messages ---- */
 
-/* Begins the record that `w->item` describes. */
-static enum err write_record(struct segment_writer *w)
+/* Begins the record that `w->item` describes: there is room, since what is complete and worth a
+ * write has been written. */
+static void write_record(struct segment_writer *w)
 {
     segment_item_measure(&w->item);
-    if (w->used + w->item.length > BUFFER_BYTES && write_out(w) != OK)
-        return w->e;
+    ASSERT(w->used + w->item.length <= BUFFER_BYTES);
     uint64_t mark = segment_place_mark(w->head.nonce, w->offset + w->used);
     w->record_at = w->used;
     w->record_left = w->item.bytes.size;
     w->record_bytes = segment_item_put(w->buffer + w->used, mark, &w->item);
     w->used += w->item.length;
-    return OK;
 }
 
 /* All bytes of the record have come. */
@@ -117,7 +116,9 @@ static enum err write_begin(struct segment_writer *w)
     ASSERT(w->item.message.target.seq != UINT64_MAX);
     if (w->e == OK)
         w->e = segment_table_add(&w->table, &w->item, w->offset + w->used);
-    return w->e == OK ? write_record(w) : w->e;
+    if (w->e == OK)
+        write_record(w);
+    return w->e;
 }
 
 enum err segment_add(struct segment_writer *w, const struct segment_message *m, uint64_t size,
@@ -136,21 +137,21 @@ enum err segment_add(struct segment_writer *w, const struct segment_message *m, 
 }
 
 /* The record of the message's next part. */
-static enum err write_part(struct segment_writer *w)
+static void write_part(struct segment_writer *w)
 {
     w->item.kind = RECORD_part;
     w->item.part++;
     w->item.message.deadline_ns = 0; /* the first record has it */
     w->item.bytes.size = segment_part_size(w->item.size, w->item.part);
-    return write_record(w);
+    write_record(w);
 }
 
 enum err segment_add_bytes(struct segment_writer *w, struct span bytes)
 {
     ASSERT(w->e != OK || bytes.size <= w->left);
     while (bytes.size != 0 && w->e == OK) {
-        if (w->record_left == 0 && write_part(w) != OK)
-            break;
+        if (w->record_left == 0)
+            write_part(w);
         struct span now;
         bool there = take_span(&bytes, bytes.size < w->record_left ? bytes.size : w->record_left,
                                &now);

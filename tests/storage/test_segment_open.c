@@ -258,6 +258,21 @@ START_TEST(what_is_left_of_a_short_file_is_read)
 }
 END_TEST
 
+/* What reading relies on. */
+static void ck_rows_make_sense(const struct segment *s)
+{
+    ck_assert(s->records_end >= BLOCK_BYTES && s->records_end < s->points_at);
+    ck_assert(s->points_at <= s->file_bytes && s->table.n_points <= s->file_bytes);
+    for (size_t i = 0; i < s->table.n_rows; i++) {
+        const struct segment_row *row = &s->table.rows[i];
+        ck_assert(row->first_seq <= row->last_seq && row->last_seq != UINT64_MAX);
+        ck_assert(row->offset >= BLOCK_BYTES && row->offset < s->records_end);
+        ck_assert(row->first_point <= s->table.n_points);
+        ck_assert(i == 0 || (row->queue > row[-1].queue && row->offset > row[-1].offset &&
+                             row->first_point >= row[-1].first_point));
+    }
+}
+
 /* Rows whose checksum is right may still say anything: nothing is read out of bounds, and nothing
  * is shown that was not added. */
 START_TEST(what_rows_say_is_not_trusted)
@@ -286,14 +301,29 @@ START_TEST(what_rows_say_is_not_trusted)
         truncate_to(r, copy, size);
         enum err e = segment_open(&s, &r->name, NULL, &state);
         ck_assert(e == OK || e == ERR_SYNTAX);
-        if (e == OK)
+        if (e == OK) {
+            ck_rows_make_sense(s);
             (void)rig_read(r, s, true);
+        }
         n_open += e == OK;
         segment_close(s);
     }
     ck_assert_uint_gt(n_open, 100);
     free(copy);
     free(bytes);
+    rig_free(r);
+}
+END_TEST
+
+/* All copies of the head, each tried four times behind the opening and the question for the size.
+ */
+START_TEST(a_head_that_cannot_be_read_is_told_from_damage)
+{
+    struct rig *r = rig_of_many(5);
+    for (uint64_t i = 3; i < 3 + 4 * 3; i++)
+        false_disk_fail_at(r->fd, false_disk_count(r->fd) + i, ERR_IO);
+    ck_opens(r, ERR_IO, FILE_INVALID);
+    ck_opens(r, OK, FILE_OURS);
     rig_free(r);
 }
 END_TEST
@@ -331,4 +361,5 @@ SUITE("segment_open", a_queue_is_found_among_a_hundred_thousand,
       a_file_of_another_store_says_so, a_file_of_another_number_says_so, a_newer_format_says_so,
       one_whole_copy_of_the_head_is_enough, a_damaged_footer_is_made_again,
       rows_and_index_made_again_are_as_they_were, what_is_left_of_a_short_file_is_read,
-      what_rows_say_is_not_trusted, a_footer_that_cannot_be_read_is_told_from_damage)
+      what_rows_say_is_not_trusted, a_head_that_cannot_be_read_is_told_from_damage,
+      a_footer_that_cannot_be_read_is_told_from_damage)
