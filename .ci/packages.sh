@@ -5,7 +5,10 @@
 
 packages_of() {
     case $1 in
-    build) echo "gcc libc6-dev meson ninja-build pkg-config python3 libevent-dev libssl-dev systemtap-sdt-dev" ;;
+    build)
+        echo "gcc libc6-dev meson ninja-build pkg-config python3"
+        echo "libevent-dev libssl-dev systemtap-sdt-dev"
+        ;;
     test) echo "check clang-format-14 patch" ;;
     check) echo "clang-14 libclang-rt-14-dev llvm-14 clang-tidy-14" ;;
     cover) echo "clang-14 libclang-rt-14-dev llvm-14" ;;

@@ -20,7 +20,10 @@ static size_t entry_head_size(const struct entry *e)
     case RECORD_started:
     case RECORD_segment:
     case RECORD_snapshot:
-    case RECORD_settled_log: break;
+    case RECORD_settled_log:
+    case RECORD_message:
+    case RECORD_part:
+    case RECORD_reference: break;
     }
     return 0;
 }
@@ -69,7 +72,10 @@ uint8_t *entry_put(uint8_t *p, const struct entry *e, const struct store_target 
     case RECORD_started:
     case RECORD_segment:
     case RECORD_snapshot:
-    case RECORD_settled_log: break;
+    case RECORD_settled_log:
+    case RECORD_message:
+    case RECORD_part:
+    case RECORD_reference: break;
     }
     return p;
 }
@@ -123,7 +129,10 @@ static bool take_entry(struct span *in, struct entry *e)
     case RECORD_started: return true;
     case RECORD_segment:
     case RECORD_snapshot:
-    case RECORD_settled_log: break;
+    case RECORD_settled_log:
+    case RECORD_message:
+    case RECORD_part:
+    case RECORD_reference: break;
     }
     return false;
 }

@@ -24,7 +24,10 @@
     K(snapshot, 10)     \
     K(settled_log, 11)  \
     K(started, 12)      \
-    K(dropped, 13)
+    K(dropped, 13)      \
+    K(message, 14)      \
+    K(part, 15)         \
+    K(reference, 16)
 
 #define RECORD_ENUM(name, number) RECORD_##name = number,
 enum record_kind { RECORD_KINDS(RECORD_ENUM) };

@@ -236,7 +236,10 @@ static enum err recovery_entry(struct recovery *r, const struct entry *e)
     case RECORD_started:
     case RECORD_segment:
     case RECORD_snapshot:
-    case RECORD_settled_log: break;
+    case RECORD_settled_log:
+    case RECORD_message:
+    case RECORD_part:
+    case RECORD_reference: break;
     }
     return OK;
 }
