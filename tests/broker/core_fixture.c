@@ -13,7 +13,7 @@
 #include "broker/core/restore.h"
 #include "broker/core/vhost.h"
 
-enum { TEXT_MAX = 4096, KEPT_FILE_BYTES = 256 * 1024, KEPT_JOURNAL_BYTES = 1024 * 1024 };
+enum { TEXT_MAX = 4096 };
 
 /* ---- The world ---- */
 
@@ -92,8 +92,8 @@ enum err fixture_new_kept(struct fixture **out, struct disk *disk)
     struct fixture *fx = fixture_begin();
     struct keeper_options options = {.disk = disk,
                                      .env = &fx->env,
-                                     .file_bytes = KEPT_FILE_BYTES,
-                                     .journal_bytes = KEPT_JOURNAL_BYTES,
+                                     .file_bytes = FIXTURE_FILE_BYTES,
+                                     .journal_bytes = FIXTURE_JOURNAL_BYTES,
                                      .parts = message_stored_parts,
                                      .wake_core = fixture_wake,
                                      .wake_disk = fixture_wake};

@@ -31,6 +31,9 @@
 
 enum { FIXTURE_LINKS = 2, FIXTURE_CLIENTS = 8, FIXTURE_LINES = 16384, FIXTURE_LINE_MAX = 320 };
 
+/* Of a journal that is kept: so small that its files are let go of in every life. */
+enum { FIXTURE_FILE_BYTES = 64 * 1024, FIXTURE_JOURNAL_BYTES = 3 * FIXTURE_FILE_BYTES };
+
 struct fixture;
 
 struct client {

@@ -92,7 +92,7 @@ START_TEST(no_crash_state_breaks_a_promise)
         ck_assert_int_eq(sscanf(seeds, "%llu-%llu", &first, &last), 2);
     for (unsigned long long seed = first; seed <= last; seed++) {
         if (seeds != NULL)
-            printf("seed %llu\r", seed);
+            fprintf(stderr, "seed %llu\r", seed);
         play(seed);
     }
     if (seeds != NULL)
