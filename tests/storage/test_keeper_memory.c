@@ -192,7 +192,7 @@ END_TEST
 START_TEST(running_without_memory_waits_for_it_and_loses_nothing)
 {
     unsigned n_waited = 0;
-    for (unsigned n = 0; n < 30; n++) {
+    for (unsigned n = 0; n < 36; n++) {
         struct temporary t = temporary_begin();
         struct counted c;
         settled_to = 0;
@@ -204,8 +204,8 @@ START_TEST(running_without_memory_waits_for_it_and_loses_nothing)
             if (seq % 2 == 0 && seq > 10)
                 store_settle_range(keeper_store(keeper), 1, settled_to + 1, seq - 10);
             settled_to = seq % 2 == 0 && seq > 10 ? seq - 10 : settled_to;
-            if (seq == MESSAGES / 2)
-                memory_fail_once(n);
+            if (seq == 12 + 4 * (n % 3))
+                memory_fail_once(n / 3);
             unsigned failed = seq % 4 == 0 ? go_on() : 0;
             if (seq % 4 == 0)
                 memory_heal();

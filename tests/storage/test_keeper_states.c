@@ -10,7 +10,7 @@
 
 #include "tests/storage/keeper_rig.h"
 
-enum { LIVES = 6, STEPS_MAX = 160, SEEDS = 700, GROUPS = 2, SMALL_MAX = 60 };
+enum { LIVES = 6, STEPS_MAX = 160, SEEDS = 200, GROUPS = 2, SMALL_MAX = 60 };
 
 static uint64_t n_states;
 static uint64_t groups[GROUPS]; /* open ones, 0 = none */
