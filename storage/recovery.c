@@ -139,18 +139,6 @@ static enum err recovery_publish(struct recovery *r, const struct entry *e)
 }
 
 /* A part counts by its publish alone; but while it is there, no other message may get its name. */
-static enum err recovery_chunk(struct recovery *r, const struct entry *e)
-{
-    for (uint32_t i = 0; i < e->n; i++) {
-        struct store_target t = entry_pair(e, i);
-        struct recovered_queue *q = recovery_make_queue(r, t.queue);
-        if (q == NULL)
-            return ERR_NOMEM;
-        recovery_raise(&q->last_seq, t.seq);
-    }
-    return OK;
-}
-
 static enum err recovery_settle(struct recovery *r, const struct entry *e)
 {
     struct recovered_queue *q = recovery_make_queue(r, e->target.queue);
@@ -238,7 +226,6 @@ static enum err recovery_entry(struct recovery *r, const struct entry *e)
 {
     switch (e->kind) {
     case RECORD_publish: return recovery_publish(r, e);
-    case RECORD_chunk: return recovery_chunk(r, e);
     case RECORD_settle: return recovery_settle(r, e);
     case RECORD_mark: return recovery_mark(r, e);
     case RECORD_declared: return recovery_declared(r, e);

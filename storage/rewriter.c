@@ -103,7 +103,8 @@ static void rewriter_end(struct rewriter *rw)
 {
     rw->state = REWRITER_IDLE;
     rw->writer->oldest = rw->cursor.file + 1;
-    rw->rest = rw->kept_bytes > rw->file_bytes / 4 * 3 ? REWRITER_REST : 0;
+    /* One of which something is needed may free nothing at all: small batches take whole blocks. */
+    rw->rest = rw->kept_bytes == 0 ? 0 : rw->kept_bytes > rw->file_bytes / 4 ? REWRITER_REST : 1;
     if (rw->kept_bytes > rw->file_bytes / 2)
         rw->slack += rw->file_bytes;
     else
