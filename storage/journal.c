@@ -350,6 +350,14 @@ uint64_t journal_oldest(const struct journal *j)
     return j->oldest;
 }
 
+uint64_t journal_next(const struct journal *j, uint64_t number)
+{
+    for (size_t i = 0; i < j->n_files; i++)
+        if (j->files[i].head.number > number)
+            return j->files[i].head.number;
+    return 0;
+}
+
 uint64_t journal_newest(const struct journal *j)
 {
     return j->files[j->n_files - 1].head.number;

@@ -107,6 +107,9 @@ uint64_t journal_durable_lsn(const struct journal *j);
 uint64_t journal_oldest(const struct journal *j);
 uint64_t journal_newest(const struct journal *j);
 
+/* The number of the first needed file behind `number`, 0 if it is the newest. */
+uint64_t journal_next(const struct journal *j, uint64_t number);
+
 /* The sizes of the files that are needed. */
 uint64_t journal_bytes(const struct journal *j);
 

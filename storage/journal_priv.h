@@ -82,6 +82,12 @@ MUST_USE enum err journal_put(struct journal *j, struct batch *b, uint64_t oldes
 /* The file that was made last is not needed: it goes. */
 void journal_unmake(struct journal *j);
 
+/* What the file of that number is, and its head if it is ours; FILE_OTHER is a spare. `*by_batch`:
+ * no copy of the head is valid, and the first batch tells. `files` has those of smaller numbers.
+ * Sets `window.unreadable` if the answer rests on what cannot be read. */
+MUST_USE enum file_state journal_look(struct journal *j, struct disk_file *file, uint64_t number,
+                                      struct file_head *h, bool *by_batch);
+
 /* LSNs above it are void in the file `i`, as the first `n_files` say. */
 uint64_t journal_limit(const struct journal *j, size_t i, size_t n_files);
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Reading the files of a journal: by the window, by the batch, and one file by the call. What
- * cannot be read is taken for zeros, and is then damage like any other. */
+/* Reading the files of a journal: by the window, by the batch, what a file is, and one file by
+ * the call. What cannot be read is taken for zeros, and is then damage like any other. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "storage/journal_priv.h"
 
@@ -157,6 +158,77 @@ void journal_walk_end(struct journal_walk *w, uint64_t file)
 {
     if (w->next <= w->limit)
         walk_damaged(w, w->limit + 1 - w->next, file);
+}
+
+/* ---- What a file is ---- */
+
+/* Neither copy of the head is valid: what the first batch says of it, if there is one that can have
+ * come after the files before. */
+static bool look_by_batch(struct journal *j, struct disk_file *file, uint64_t number,
+                          struct file_head *h)
+{
+    struct span in = journal_read(j, file, BLOCK_BYTES, BATCH_HEAD_SIZE);
+    struct span rest = in;
+    struct span magic;
+    struct batch_head b;
+    uint64_t nonce;
+    if (!take_span(&rest, sizeof(uint64_t), &magic) || !take_u64(&rest, &nonce) ||
+        !batch_head_read(in, nonce, JOURNAL_SHARD, &b) || b.oldest > number ||
+        (j->n_files != 0 && b.first_lsn < j->files[j->n_files - 1].head.first_lsn))
+        return false;
+    *h = (struct file_head){.role = ROLE_JOURNAL,
+                            .nonce = nonce,
+                            .number = number,
+                            .shard = JOURNAL_SHARD,
+                            .epoch = b.epoch,
+                            .first_lsn = b.first_lsn,
+                            .prev_end = b.first_lsn - 1};
+    return true;
+}
+
+/* Nothing was ever written to it: it got its name and its space, and then came a crash. */
+static bool look_is_unwritten(struct journal *j, struct disk_file *file)
+{
+    uint64_t size;
+    if (disk_size(file, &size) != OK) {
+        j->window.unreadable = true;
+        return false;
+    }
+    for (uint64_t at = 0; at < size; at += journal_step_to_data(file, at))
+        if (!journal_is_zeros(journal_read(j, file, at, BLOCK_BYTES)))
+            return false;
+    return true;
+}
+
+/* Each copy lies in one sector, so a crash leaves it as it was or as it was to be, and until one of
+ * them is there nothing else is. So if neither is valid the file is damaged, or was never written
+ * to. No number that a head tells is ever given out again: a spare file renamed to it would count
+ * at once, by the head of its life before. */
+enum file_state journal_look(struct journal *j, struct disk_file *file, uint64_t number,
+                             struct file_head *h, bool *by_batch)
+{
+    enum file_state state = FILE_INVALID;
+    for (size_t i = 0; i < FILE_HEAD_COPIES && state != FILE_OURS; i++) {
+        struct span copy = journal_read(j, file, i * (BLOCK_BYTES / FILE_HEAD_COPIES),
+                                        FILE_HEAD_SIZE);
+        enum file_state found = file_head_read(copy, ROLE_JOURNAL, j->options.store_id, h);
+        if (found == FILE_OURS) {
+            if (h->number > j->last_number)
+                j->last_number = h->number;
+            if (h->shard != JOURNAL_SHARD)
+                found = FILE_INVALID;
+            else if (h->number != number)
+                found = FILE_OTHER;
+        }
+        if (state == FILE_INVALID || state == FILE_OTHER)
+            state = found == FILE_INVALID ? state : found;
+    }
+    *by_batch = state == FILE_INVALID && look_by_batch(j, file, number, h);
+    if (*by_batch)
+        state = FILE_OURS;
+    else if (state == FILE_INVALID && look_is_unwritten(j, file))
+        state = FILE_OTHER;
+    return state;
 }
 
 /* ---- Showing ---- */

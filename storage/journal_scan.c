@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/log.h"
 #include "storage/journal_priv.h"
 
@@ -80,75 +79,6 @@ static int scan_by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Neither copy of the head is valid: what the first batch says of it, if there is one that can have
- * come after the files before. */
-static bool scan_head_by_batch(struct scan *s, struct disk_file *file, uint64_t number,
-                               struct file_head *h)
-{
-    const struct journal *j = s->j;
-    struct span in = journal_read(s->j, file, BLOCK_BYTES, BATCH_HEAD_SIZE);
-    struct span rest = in;
-    struct span magic;
-    struct batch_head b;
-    uint64_t nonce;
-    if (!take_span(&rest, sizeof(uint64_t), &magic) || !take_u64(&rest, &nonce) ||
-        !batch_head_read(in, nonce, JOURNAL_SHARD, &b) || b.oldest > number ||
-        (j->n_files != 0 && b.first_lsn < j->files[j->n_files - 1].head.first_lsn))
-        return false;
-    log_event(LOG_JOURNAL_DAMAGED, "file=%s what=\"head, made up for\"", file->path);
-    *h = (struct file_head){.role = ROLE_JOURNAL,
-                            .nonce = nonce,
-                            .number = number,
-                            .shard = JOURNAL_SHARD,
-                            .epoch = b.epoch,
-                            .first_lsn = b.first_lsn,
-                            .prev_end = b.first_lsn - 1};
-    return true;
-}
-
-/* Nothing was ever written to it: it got its name and its space, and then came a crash. */
-static bool scan_is_unwritten(struct scan *s, struct disk_file *file)
-{
-    uint64_t size;
-    if (disk_size(file, &size) != OK) {
-        s->j->window.unreadable = true;
-        return false;
-    }
-    for (uint64_t at = 0; at < size; at += journal_step_to_data(file, at))
-        if (!journal_is_zeros(journal_read(s->j, file, at, BLOCK_BYTES)))
-            return false;
-    return true;
-}
-
-/* Each copy lies in one sector, so a crash leaves it as it was or as it was to be, and until one of
- * them is there nothing else is. So if neither is valid the file is damaged, or was never written
- * to. No number that a head tells is ever given out again: a spare file renamed to it would count
- * at once, by the head of its life before. */
-static enum file_state scan_head(struct scan *s, struct disk_file *file, uint64_t number,
-                                 struct file_head *h)
-{
-    enum file_state state = FILE_INVALID;
-    for (size_t i = 0; i < FILE_HEAD_COPIES && state != FILE_OURS; i++) {
-        struct span copy = journal_read(s->j, file, i * (BLOCK_BYTES / FILE_HEAD_COPIES),
-                                        FILE_HEAD_SIZE);
-        enum file_state found = file_head_read(copy, ROLE_JOURNAL, s->j->options.store_id, h);
-        if (found == FILE_OURS) {
-            scan_raise(&s->j->last_number, h->number);
-            if (h->shard != JOURNAL_SHARD)
-                found = FILE_INVALID;
-            else if (h->number != number)
-                found = FILE_OTHER;
-        }
-        if (state == FILE_INVALID || state == FILE_OTHER)
-            state = found == FILE_INVALID ? state : found;
-    }
-    if (state == FILE_INVALID && scan_head_by_batch(s, file, number, h))
-        state = FILE_OURS;
-    else if (state == FILE_INVALID && scan_is_unwritten(s, file))
-        state = FILE_OTHER;
-    return state;
-}
-
 static void scan_left_alone(const struct disk_file *file, enum file_state state)
 {
     const char *what = state == FILE_FUTURE    ? err_text(ERR_FUTURE)
@@ -162,8 +92,11 @@ static enum err scan_sort_file(struct scan *s, uint64_t number, struct disk_file
 {
     struct journal *j = s->j;
     struct journal_file f = {.file = file};
+    bool by_batch;
     j->window.unreadable = false;
-    enum file_state state = scan_head(s, file, number, &f.head);
+    enum file_state state = journal_look(j, file, number, &f.head, &by_batch);
+    if (by_batch)
+        log_event(LOG_JOURNAL_DAMAGED, "file=%s what=\"head, made up for\"", file->path);
     enum err e = OK;
     if (state == FILE_OURS)
         e = journal_files_reserve(j);

@@ -191,7 +191,7 @@ static void restore_damaged(void *arg, uint64_t lsn, uint64_t n, uint64_t file)
 static enum err restore_messages(struct restore *s, struct journal *j)
 {
     struct journal_visitor visitor = {restore_record, restore_damaged, s};
-    for (uint64_t file = journal_oldest(j); file <= journal_newest(j); file++) {
+    for (uint64_t file = journal_oldest(j); file != 0; file = journal_next(j, file)) {
         struct journal_cursor c = {.file = file};
         enum err e = OK;
         for (bool more = true; more && e == OK;)

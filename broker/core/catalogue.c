@@ -9,8 +9,6 @@
 #include "broker/core/queue.h"
 #include "broker/core/vhost.h"
 
-enum { CATALOGUE_AUTO_DELETE = 1, CATALOGUE_INTERNAL = 2, CATALOGUE_TO_QUEUE = 4 };
-
 /* The largest head of a declaration: everything but its arguments. */
 enum { CATALOGUE_HEAD_MAX = 1 + 4 * 256 + 2 * 8 + 1 + 4 };
 
@@ -134,26 +132,13 @@ void catalogue_forget_binding(struct binding *b)
 
 /* ---- Reading ---- */
 
-struct catalogue_item {
-    uint8_t kind;
-    struct span vhost;
-    struct span name;        /* of a binding: its source's */
-    struct span type;        /* of an exchange */
-    struct span destination; /* of a binding */
-    struct span key;         /* likewise */
-    uint64_t source_number;
-    uint64_t destination_number;
-    uint8_t flags;
-    struct span arguments;
-};
-
 static bool catalogue_take_binding(struct span *in, struct catalogue_item *i)
 {
     return take_shortstr(in, &i->destination) && take_shortstr(in, &i->key) &&
            take_u64(in, &i->source_number) && take_u64(in, &i->destination_number);
 }
 
-static bool catalogue_take(struct span in, struct catalogue_item *i)
+bool catalogue_take(struct span in, struct catalogue_item *i)
 {
     *i = (struct catalogue_item){.kind = 0};
     if (!take_u8(&in, &i->kind) || !take_shortstr(&in, &i->vhost) || !take_shortstr(&in, &i->name))

@@ -59,6 +59,25 @@ void catalogue_found(struct catalogue *c, uint64_t batch);
 /* The batch that the answer to the declaration at hand has to wait for. */
 uint64_t catalogue_asked(struct catalogue *c);
 
+/* What was told, read. */
+struct catalogue_item {
+    uint8_t kind; /* 'x', 'q' or 'b' */
+    struct span vhost;
+    struct span name;        /* of a binding: its source's */
+    struct span type;        /* of an exchange */
+    struct span destination; /* of a binding */
+    struct span key;         /* likewise */
+    uint64_t source_number;
+    uint64_t destination_number;
+    uint8_t flags; /* CATALOGUE_* */
+    struct span arguments;
+};
+
+enum { CATALOGUE_AUTO_DELETE = 1, CATALOGUE_INTERNAL = 2, CATALOGUE_TO_QUEUE = 4 };
+
+/* Reads it, which borrows the bytes. False when it makes no sense. */
+MUST_USE bool catalogue_take(struct span what, struct catalogue_item *i);
+
 /* Is what was told as this still there? */
 bool catalogue_has(const struct core *core, uint64_t number, struct span what);
 

@@ -43,29 +43,36 @@ void message_stored_parts(const void *message, struct message_parts *out)
 }
 
 /* The two short strings of a route, and nothing else. */
-static bool message_route_is_whole(struct span route)
+static bool message_take_route(struct stored_message *s)
 {
-    struct span name;
-    return take_shortstr(&route, &name) && take_shortstr(&route, &name) && route.size == 0;
+    struct span route = s->route;
+    return take_shortstr(&route, &s->exchange) && take_shortstr(&route, &s->key) && route.size == 0;
+}
+
+bool message_take_stored(struct span bytes, struct stored_message *s)
+{
+    uint16_t route_size;
+    uint8_t zero;
+    uint32_t header_size;
+    struct content_header h;
+    if (!take_u16(&bytes, &route_size) || !take_u8(&bytes, &s->priority) ||
+        !take_u8(&bytes, &zero) || !take_u32(&bytes, &header_size) ||
+        !take_span(&bytes, route_size, &s->route) || !take_span(&bytes, header_size, &s->header) ||
+        !message_take_route(s) || !content_header_take(s->header, &h) || h.body_size != bytes.size)
+        return false;
+    s->body = bytes;
+    return true;
 }
 
 enum err message_from_store(struct core *core, struct span bytes, uint32_t refs,
                             struct message **out)
 {
-    uint16_t route_size;
-    uint8_t priority;
-    uint8_t zero;
-    uint32_t header_size;
-    struct in_publish p = {.body_size = 0};
-    struct content_header h;
-    if (!take_u16(&bytes, &route_size) || !take_u8(&bytes, &priority) || !take_u8(&bytes, &zero) ||
-        !take_u32(&bytes, &header_size) || !take_span(&bytes, route_size, &p.route) ||
-        !take_span(&bytes, header_size, &p.header) || !message_route_is_whole(p.route) ||
-        !content_header_take(p.header, &h) || h.body_size != bytes.size)
+    struct stored_message s;
+    if (!message_take_stored(bytes, &s))
         return ERR_SYNTAX;
-    p.body = bytes;
-    p.body_size = bytes.size;
-    struct message_traits traits = {.persistent = true, .priority = priority};
+    struct in_publish p = {
+        .route = s.route, .header = s.header, .body = s.body, .body_size = s.body.size};
+    struct message_traits traits = {.persistent = true, .priority = s.priority};
     struct message *m = message_new(core, &p, &traits);
     if (m == NULL)
         return ERR_NOMEM;

@@ -24,6 +24,19 @@ struct message *message_new(struct core *core, struct in_publish *p,
 /* The bytes of a message as the store keeps them: sizes, route, header, body. */
 void message_stored_parts(const void *message, struct message_parts *out);
 
+/* These bytes, read. */
+struct stored_message {
+    struct span route;
+    struct span exchange; /* in the route */
+    struct span key;      /* likewise */
+    struct span header;
+    struct span body;
+    uint8_t priority;
+};
+
+/* Reads them, which it borrows. False when they make no sense. */
+MUST_USE bool message_take_stored(struct span bytes, struct stored_message *s);
+
 /* A persistent message from these bytes, with `refs` references. ERR_NOMEM; ERR_SYNTAX. */
 MUST_USE enum err message_from_store(struct core *core, struct span bytes, uint32_t refs,
                                      struct message **out);

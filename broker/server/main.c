@@ -13,8 +13,10 @@
 
 #include "base/log.h"
 #include "broker/server/config.h"
+#include "broker/server/inspect.h"
 #include "broker/server/recorder.h"
 #include "broker/server/workers.h"
+#include "storage/batch.h"
 
 /* Free memory at the end of the heap that is kept, and the size of a block that is mapped alone. */
 enum { MAIN_TRIM_BYTES = 16 * 1024 * 1024, MAIN_MMAP_BYTES = 4 * 1024 * 1024 };
@@ -47,21 +49,29 @@ static void main_on_crash(int number)
 
 static void main_usage(FILE *to)
 {
-    fputs("Usage: whippet [--listen HOST:PORT] --data DIR [--config FILE] [--set KEY=VALUE]...\n"
-          "               [--record FILE]\n"
-          "       whippet --version | --help\n\n"
-          "A message broker that speaks AMQP 0-9-1 as RabbitMQ does.\n\n"
-          "--record FILE writes down everything that the broker's decisions depend on, so that\n"
-          "./dev sim --replay FILE repeats them. FILE grows with the traffic and holds messages\n"
-          "and passwords; only its owner may read it. An older FILE becomes FILE.old.\n\n"
-          "Settings:\n",
-          to);
+    fputs(
+        "Usage: whippet [--listen HOST:PORT] --data DIR [--config FILE] [--set KEY=VALUE]...\n"
+        "               [--record FILE]\n"
+        "       whippet --inspect DIR [--records]\n"
+        "       whippet --version | --help\n\n"
+        "A message broker that speaks AMQP 0-9-1 as RabbitMQ does.\n\n"
+        "--record FILE writes down everything that the broker's decisions depend on, so that\n"
+        "./dev sim --replay FILE repeats them. FILE grows with the traffic and holds messages\n"
+        "and passwords; only its owner may read it. An older FILE becomes FILE.old.\n\n"
+        "--inspect DIR prints what a data directory holds and what a start would make of it, a\n"
+        "line for each file, batch, damage, queue and so on, and with --records for each record.\n"
+        "It changes nothing. The exit status is 0 if all is sound, 1 if not, 2 if it cannot be\n"
+        "read.\n\n"
+        "Settings:\n",
+        to);
     config_print(to);
 }
 
 struct main_options {
     const char *data;
     const char *record;
+    const char *inspect;
+    bool records;
 };
 
 /* `KEY=VALUE`. */
@@ -92,7 +102,8 @@ static enum err main_parse(int argc, char **argv, struct config *config,
     static const struct option LONG[] = {
         {"listen", required_argument, NULL, 'l'}, {"data", required_argument, NULL, 'd'},
         {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-        {"record", required_argument, NULL, 'r'}, {"version", no_argument, NULL, 'v'},
+        {"record", required_argument, NULL, 'r'}, {"inspect", required_argument, NULL, 'i'},
+        {"records", no_argument, NULL, 'R'},      {"version", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     enum err e = OK;
     for (int c; e == OK && (c = getopt_long(argc, argv, "h", LONG, NULL)) != -1;) {
@@ -102,6 +113,8 @@ static enum err main_parse(int argc, char **argv, struct config *config,
         case 'c': e = main_load(config, optarg, why, why_size); break;
         case 's': e = main_set(config, optarg, why, why_size); break;
         case 'r': options->record = optarg; break;
+        case 'i': options->inspect = optarg; break;
+        case 'R': options->records = true; break;
         case 'v': puts("whippet " WHIPPET_VERSION); exit(0);
         case 'h': main_usage(stdout); exit(0);
         default: snprintf(why, why_size, "see whippet --help"); e = ERR_SYNTAX;
@@ -256,24 +269,44 @@ static enum err main_serve(const struct config *config, const struct main_option
     return e;
 }
 
+/* The exit status. */
+static int main_inspect(const struct config *config, const struct main_options *options,
+                        struct env *env, char *why, size_t why_size)
+{
+    int status = inspect_print(&(struct inspect_options){.data = options->inspect,
+                                                         .records = options->records,
+                                                         .file_bytes = config->journal_file_bytes /
+                                                                       BLOCK_BYTES * BLOCK_BYTES,
+                                                         .env = env},
+                               why, why_size);
+    if (why[0] != 0)
+        fprintf(stderr, "whippet: %s\n", why);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     char why[1024] = "";
     struct config config;
-    struct main_options options = {.data = NULL, .record = NULL};
+    struct main_options options = {.data = NULL};
+    int status = 0;
     struct env env = env_real();
     struct users users;
     users_init(&users);
     enum err e = config_init(&config, why, sizeof(why));
     if (e == OK)
         e = main_parse(argc, argv, &config, &options, why, sizeof(why));
-    if (e == OK)
-        e = main_prepare(&config, &options, &env, &users, why, sizeof(why));
-    if (e == OK)
-        e = main_serve(&config, &options, &env, &users, why, sizeof(why));
-    if (e != OK)
-        log_event(LOG_START_FAILED, "reason=\"%s\"", why);
+    if (e == OK && options.inspect != NULL) {
+        status = main_inspect(&config, &options, &env, why, sizeof(why));
+    } else {
+        if (e == OK)
+            e = main_prepare(&config, &options, &env, &users, why, sizeof(why));
+        if (e == OK)
+            e = main_serve(&config, &options, &env, &users, why, sizeof(why));
+        if (e != OK)
+            log_event(LOG_START_FAILED, "reason=\"%s\"", why);
+    }
     users_fini(&users);
     config_fini(&config);
-    return e == OK ? 0 : 1;
+    return e == OK ? status : 1;
 }
