@@ -10,12 +10,12 @@ static size_t entry_head_size(const struct entry *e)
     switch (e->kind) {
     case RECORD_publish: return 8 + (e->n_chunks == 0 ? 0 : PAIR_SIZE);
     case RECORD_chunk: return 8 + PAIR_SIZE;
-    case RECORD_settle: return 16;
+    case RECORD_settle:
     case RECORD_mark: return 16;
     case RECORD_declared:
-    case RECORD_undeclared: return 8;
-    case RECORD_commit: return 24;
+    case RECORD_undeclared:
     case RECORD_dropped: return 8;
+    case RECORD_commit: return 24;
     case RECORD_stopped:
     case RECORD_started:
     case RECORD_segment:

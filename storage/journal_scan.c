@@ -351,7 +351,7 @@ static enum err again_run(struct scan *s)
 /* Room for a file that takes everything above the LSN that is not void. */
 static uint64_t scan_bytes_above(const struct scan *s, uint64_t lsn)
 {
-    uint64_t bytes = 2 * BLOCK_BYTES; /* its first one, and a batch without records */
+    uint64_t bytes = 2 * (uint64_t)BLOCK_BYTES; /* its first one, and a batch without records */
     for (size_t i = 0; i < s->n_batches; i++) {
         const struct scan_batch *b = &s->batches[i];
         if (b->head.first_lsn + b->head.count - 1 > lsn &&

@@ -71,7 +71,7 @@ enum err parcel_reserve(struct parcel *p)
 /* An entry of its own, for which there is room. */
 static struct parcel_entry *parcel_put(struct parcel *p, enum parcel_kind kind, uint64_t group)
 {
-    ASSERT(p->n < p->capacity);
+    ASSERT(p->entries != NULL && p->n < p->capacity);
     struct parcel_entry *e = &p->entries[p->n++];
     *e = (struct parcel_entry){.kind = kind, .group = group};
     p->n_written++;

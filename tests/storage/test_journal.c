@@ -419,7 +419,7 @@ START_TEST(reads_fail_while_files_change_their_size)
             for (int i = 0; i < 6; i++)
                 ck_assert_int_eq(rig_write(r, 3, r->options.file_bytes / 8), OK);
             rig_end(r);
-            r->options.file_bytes = RIG_FILE_BYTES / 2 << rng_below(&r->chance, 3);
+            r->options.file_bytes = (uint64_t)RIG_FILE_BYTES / 2 << rng_below(&r->chance, 3);
             uint64_t at = false_disk_count(r->fd) + 1 + rng_below(&r->chance, 24);
             for (uint64_t n = rng_below(&r->chance, 4); n != 0; n--)
                 false_disk_fail_at(r->fd, at++, ERR_IO);
