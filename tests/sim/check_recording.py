@@ -63,8 +63,9 @@ class Broker:
             self.port = random.randint(20000, 29999)
             with open(self.log, "wb") as log:
                 self.process = subprocess.Popen(
-                    [WHIPPET, "--listen", f"127.0.0.1:{self.port}", "--data", folder / "data",
-                     "--record", recording, "--set", f"io_threads={io_threads}"],
+                    [WHIPPET, "--listen", f"127.0.0.1:{self.port}", "--data",
+                     folder / f"data-{self.port}", "--record", recording,
+                     "--set", f"io_threads={io_threads}"],
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
             if any("Server startup complete" in line for line in self.process.stdout):
                 return
