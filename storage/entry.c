@@ -90,12 +90,33 @@ static bool take_list(struct span *in, struct entry *e)
     return take_span(in, (size_t)e->n * PAIR_SIZE, &e->list);
 }
 
+/* Seqs count from 1, and the largest has no next. */
+static bool seq_is_possible(uint64_t seq)
+{
+    return seq != 0 && seq != UINT64_MAX;
+}
+
 static bool take_message(struct span *in, struct entry *e)
 {
     if (!take_list(in, e) || e->n == 0)
         return false;
+    for (uint32_t i = 0; i < e->n; i++)
+        if (!seq_is_possible(entry_pair(e, i).seq))
+            return false;
     e->bytes = *in;
     *in = SPAN_NONE;
+    return true;
+}
+
+static bool take_ranges(struct span *in, struct entry *e)
+{
+    if (!take_list(in, e))
+        return false;
+    for (uint32_t i = 0; i < e->n; i++) {
+        struct store_target range = entry_pair(e, i); /* first and last */
+        if (range.queue > range.seq || range.seq == UINT64_MAX)
+            return false;
+    }
     return true;
 }
 
@@ -111,8 +132,8 @@ static bool take_entry(struct span *in, struct entry *e)
                take_message(in, e);
     case RECORD_settle:
         return take_u64(in, &e->target.queue) && take_u32(in, &e->n) && take_u32(in, &zero) &&
-               take_list(in, e);
-    case RECORD_mark: return take_pair(in, &e->target);
+               take_ranges(in, e);
+    case RECORD_mark: return take_pair(in, &e->target) && e->target.seq != UINT64_MAX;
     case RECORD_declared:
         e->bytes = SPAN_NONE;
         if (!take_u64(in, &e->object))

@@ -91,6 +91,7 @@ struct journal_cursor {
     uint64_t file;
     uint64_t offset;
     uint64_t lsn;
+    bool strict; /* what cannot be read is no damage: ERR_IO, it may be readable later */
 };
 
 /* Shows a piece of a file, the newest up to its last batch: about one batch at most, of what

@@ -294,7 +294,12 @@ enum err journal_read_file(struct journal *j, struct journal_cursor *c,
                              .limit = newest ? j->durable_lsn : journal_limit(j, i, j->n_files)};
     w.next = c->offset == 0 ? f->head.first_lsn : c->lsn;
     uint64_t offset = c->offset == 0 ? BLOCK_BYTES : c->offset;
+    j->window.unreadable = false;
     enum err e = read_piece(j, f, &w, end, &offset);
+    if (e == OK && c->strict && j->window.unreadable) {
+        j->window.file = NULL; /* it has zeros where nothing could be read */
+        e = ERR_IO;
+    }
     if (e != OK)
         return e;
     *more = offset < end && w.next <= w.limit;
@@ -302,6 +307,6 @@ enum err journal_read_file(struct journal *j, struct journal_cursor *c,
         journal_walk_end(&w, c->file);
         journal_window_drop(j);
     }
-    *c = (struct journal_cursor){c->file, offset, w.next};
+    *c = (struct journal_cursor){c->file, offset, w.next, c->strict};
     return OK;
 }

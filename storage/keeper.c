@@ -226,8 +226,6 @@ static enum keeper_work keeper_outcome(struct keeper *k, enum err e)
 static enum keeper_work keeper_rewrite(struct keeper *k)
 {
     enum err e = rewriter_step(&k->rewriter);
-    if (e == OK && k->full && k->writer.oldest > journal_oldest(k->journal))
-        e = writer_let_go(&k->writer); /* no batch will come to say it */
     int asked = k->rewriter.state == REWRITER_ASKING     ? ASKED
                 : k->rewriter.state == REWRITER_ANSWERED ? ANSWERED
                                                          : ASKED_NOTHING;
@@ -244,6 +242,10 @@ enum keeper_work keeper_work(struct keeper *k)
     int asked = atomic_load_explicit(&k->asked, memory_order_acquire);
     if (asked == ANSWERED && writer_is_between(&k->writer))
         return keeper_rewrite(k);
+    /* A file can go, and no batch may come to say it. */
+    if (k->full && k->writer.oldest > journal_oldest(k->journal) && writer_is_between(&k->writer) &&
+        writer_let_go(&k->writer) == OK)
+        return KEEPER_WORKED;
     if (k->full && asked == ASKED_NOTHING) {
         rewriter_urge(&k->rewriter);
         if (k->rewriter.state != REWRITER_IDLE && rewriter_has_work(&k->rewriter))
@@ -275,6 +277,7 @@ enum keeper_work keeper_work(struct keeper *k)
 
 bool keeper_stop(struct keeper *k, bool clean)
 {
+    k->options.interval_ns = 0; /* there is no later */
     if (clean)
         store_stopped(k->store);
     uint64_t last = store_barrier(k->store);

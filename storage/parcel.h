@@ -20,7 +20,7 @@
 #include "base/err.h"
 
 enum {
-    PARCEL_RESERVE = 2 * 4096,
+    PARCEL_RESERVE = 3 * 4096,
     PARCEL_ENTRIES_MAX = (1 << 24) - 2, /* what a token can name */
     PARCEL_TARGETS_MAX = 1024           /* of one publish */
 };

@@ -86,7 +86,7 @@ void rewriter_relieve(struct rewriter *rw)
 static void rewriter_begin(struct rewriter *rw)
 {
     rw->state = REWRITER_READING;
-    rw->cursor = (struct journal_cursor){.file = rewriter_oldest(rw)};
+    rw->cursor = (struct journal_cursor){.file = rewriter_oldest(rw), .strict = true};
     rw->more = true;
     rw->kept_bytes = 0;
     rw->told = 0;
@@ -288,7 +288,7 @@ static void rewriter_ask_again(struct rewriter *rw)
     rw->asked_to = rw->asked_from;
     rw->kept_bytes = rw->asked_kept;
     rw->state = REWRITER_READING;
-    rw->rest = 1;
+    rw->rest = rw->urged; /* else nobody counts it down */
 }
 
 static enum err rewriter_write(struct rewriter *rw)

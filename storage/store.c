@@ -16,7 +16,7 @@ struct store {
     uint64_t now_ns;
     uint64_t durable;
     uint64_t last_group; /* given out */
-    uint64_t grouped;    /* the last parcel with something of a group */
+    uint64_t grouped;    /* the last parcel with a settlement in a group */
     struct parcel *filling;
     struct parcel *sealed; /* by number, the first is the oldest; durable ones until released */
     struct parcel **sealed_end;
@@ -120,7 +120,7 @@ size_t store_reserve(struct store *s)
 }
 
 /* Something is about to be added. */
-static struct parcel *store_tell(struct store *s, uint64_t group)
+static struct parcel *store_tell(struct store *s, uint64_t group /* of a settlement */)
 {
     if (group != 0)
         s->grouped = s->filling->number;
@@ -136,7 +136,7 @@ enum err store_publish(struct store *s, void *message, size_t size,
     size_t index;
     if (s->ended)
         return ERR_NOMEM;
-    struct parcel *p = store_tell(s, group);
+    struct parcel *p = store_tell(s, 0);
     if (parcel_publish(p, message, size, targets, n, group, &index) != OK)
         return ERR_NOMEM;
     *token = p->number << STORE_TOKEN_BITS | (index + 1);
@@ -191,7 +191,7 @@ void store_set_last_group(struct store *s, uint64_t group)
 void store_commit(struct store *s, uint64_t group)
 {
     if (!s->ended)
-        parcel_commit(store_tell(s, group), group);
+        parcel_commit(store_tell(s, 0), group);
 }
 
 void store_mark(struct store *s, struct store_target target)

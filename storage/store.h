@@ -88,7 +88,7 @@ void store_stopped(struct store *s);
 /* The parcel with which everything told so far is durable. Somebody waits for it. */
 uint64_t store_barrier(struct store *s);
 
-/* The same parcel, and nobody waits; and the last one that has something of a group. */
+/* The same parcel, and nobody waits; and the last one with a settlement in a group. */
 uint64_t store_told(const struct store *s);
 uint64_t store_grouped(const struct store *s);
 

@@ -299,12 +299,12 @@ enum err writer_write(struct writer *w, const struct parcel *p)
             break;
         w->filled = true;
         e = journal_spare_room(w->journal, batch_bytes(&w->batch));
+        if (e != ERR_FULL)
+            e = writer_write_batch(w, &w->batch);
         if (e == ERR_FULL)
             writer_take_back(w);
         if (e == ERR_FULL && p->n == 0)
             return OK; /* nobody needs it */
-        if (e != ERR_FULL)
-            e = writer_write_batch(w, &w->batch);
         if (e != OK)
             return e;
         batch_reset(&w->batch);

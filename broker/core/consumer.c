@@ -165,9 +165,11 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
     uint8_t prefix[4 + 256 + 8 + 1];
     uint8_t *p = put_u16(put_u16(prefix, 60), 60);
     p = put_u8(put_u64(put_shortstr(p, c->tag), tag), redelivered);
+    message_ref(m); /* for what follows: when memory fails the other one may be gone then */
     if (!consumer_send(ch, span_of(prefix, (size_t)(p - prefix)), m)) {
         if (!c->no_ack)
             unsettled_remove(&ch->unsettled, unsettled_find(&ch->unsettled, tag));
+        message_unref(core, m);
         return ERR_NOMEM;
     }
     ch->last_tag = tag;
@@ -175,8 +177,8 @@ enum err consumer_deliver(struct consumer *c, struct queue *q, struct message *m
     PROBE2(deliver, q->number, seq);
     if (c->no_ack) {
         queue_tell_settled(q, m, seq, 0);
+        message_unref(core, m);
     } else {
-        message_ref(m);
         c->n_unsettled++;
         ch->volume += ch->channel_prefetch != 0;
         q->n_unsettled++;

@@ -385,10 +385,14 @@ static void core_publish_links(struct core *core)
     }
 }
 
-/* What may not fail to be told to the store has room there, two tellings for a step of work. */
+/* What may not fail to be told to the store has room there: two tellings for a step of work, and
+ * for steps that requests take though the turn has none left (vhost_work_at_once), in each of the
+ * three parts of a turn in which there are any. */
 static unsigned core_turn_work(struct core *core)
 {
-    size_t most = store_reserve(core->options.store) / 2;
+    enum { BESIDES = 2 * 3 * VHOST_WORK_AT_ONCE };
+    size_t room = store_reserve(core->options.store);
+    size_t most = room < BESIDES ? 0 : (room - BESIDES) / 2;
     return most < core->options.turn_work ? (unsigned)most : core->options.turn_work;
 }
 

@@ -7,10 +7,6 @@
 #include "broker/core/binding.h"
 #include "broker/core/queue.h"
 
-/* Bindings and exchanges that a request removes before it is answered; the rest waits for
- * vhost_work. */
-enum { VHOST_WORK_AT_ONCE = 256 };
-
 struct vhost_predeclared {
     const char *name;
     const struct exchange_type *type;

@@ -27,6 +27,10 @@ struct catalogue;
 struct exchange;
 struct queue;
 
+/* Bindings and exchanges that a request removes before it is answered; the rest waits for
+ * vhost_work. */
+enum { VHOST_WORK_AT_ONCE = 256 };
+
 /* Walks to queues that may be under way side by side: see route.h. */
 enum route_lane { ROUTE_AT_ONCE, ROUTE_IN_SLICES, ROUTE_LANES };
 

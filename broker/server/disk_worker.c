@@ -127,6 +127,8 @@ static void disk_wait(struct disk_worker *w, bool failed)
         return;
     }
     struct timespec until;
+    while (sem_trywait(&w->work) == 0)
+        ; /* posted while it was at work: it will look at everything */
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += DISK_RETRY_S;
     while (sem_timedwait(&w->work, &until) != 0 && errno == EINTR)

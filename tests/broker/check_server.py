@@ -218,6 +218,29 @@ class Kept(unittest.TestCase):
         client.send(1, 50, 10, declare % 1)  # passive
         self.assertEqual(client.read(), (50, 11))
 
+    def test_a_stop_writes_all_however_long_the_interval(self):
+        broker = Broker("--set", "durability=interval 10000")
+        self.addCleanup(broker.directory.cleanup)
+        client = Client(broker.port)
+        self.assertEqual(client.open(), (10, 41))
+        client.send(1, 20, 10, shortstr(b""))
+        self.assertEqual(client.read(), (20, 11))
+        declare = struct.pack(">H", 0) + b"\x01%c%c" + longstr(b"")
+        client.send(1, 50, 10, declare % (b"a", 2))
+        self.assertEqual(client.read(), (50, 11))
+        client.send(1, 50, 10, declare % (b"b", 0x12))  # has to wait for the interval
+        client.send(2, 20, 10, shortstr(b""))
+        self.assertEqual(client.read(), (20, 11))
+        broker.process.send_signal(signal.SIGTERM)
+        while client.read() != (10, 50):
+            pass
+        client.send(0, 10, 51, b"")
+        broker.stop()
+        broker.restart()
+        self.addCleanup(broker.stop)
+        self.assertIn("clean=yes", broker.line("info LOG_RECOVERED"))
+        self.assertIn("records=3 ", broker.line("info LOG_RECOVERED"))
+
     def test_a_recording_begins_with_nothing(self):
         broker = Broker()
         self.addCleanup(broker.directory.cleanup)

@@ -7,7 +7,7 @@
 
 enum { ROOM = 256 };
 
-static const struct store_target PAIRS[] = {{7, 1}, {8, UINT64_MAX}};
+static const struct store_target PAIRS[] = {{7, 8}, {9, UINT64_MAX - 1}}; /* ranges, too */
 
 static const struct entry SAMPLES[] = {
     {.kind = RECORD_publish, .n = 2, .bytes = {(const uint8_t *)"body", 4}},
@@ -63,6 +63,25 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+START_TEST(seqs_that_cannot_be_make_no_sense)
+{
+    static const struct store_target BAD[][2] = {{{7, 0}, {8, 1}}, {{7, 8}, {8, UINT64_MAX}}};
+    static const struct store_target RANGES[][2] = {{{9, 8}, {9, 9}}, {{7, 8}, {9, UINT64_MAX}}};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t room[ROOM] = {0};
+        struct entry e = {.kind = RECORD_publish, .n = 2};
+        struct entry got;
+        (void)entry_put(room, &e, BAD[i]);
+        struct record r = {.kind = RECORD_publish, .body = {room, entry_size(&e)}};
+        ck_assert(!entry_read(&r, &got));
+        e.kind = RECORD_settle;
+        (void)entry_put(room, &e, RANGES[i]);
+        r = (struct record){.kind = RECORD_settle, .body = {room, entry_size(&e)}};
+        ck_assert(!entry_read(&r, &got));
+    }
+}
+END_TEST
+
 START_TEST(a_group_comes_from_the_record)
 {
     uint8_t room[ROOM];
@@ -106,5 +125,5 @@ START_TEST(one_that_goes_nowhere_or_is_unknown_makes_no_sense)
 END_TEST
 
 SUITE("entry", what_is_written_is_read, a_group_comes_from_the_record,
-      one_that_is_cut_or_too_long_makes_no_sense,
+      seqs_that_cannot_be_make_no_sense, one_that_is_cut_or_too_long_makes_no_sense,
       one_that_goes_nowhere_or_is_unknown_makes_no_sense)
