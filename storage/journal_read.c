@@ -263,7 +263,7 @@ static size_t read_find(const struct journal *j, uint64_t number)
 
 /* Up to the end of the next batch, or over as much as a batch may take that is none. */
 static enum err read_piece(struct journal *j, const struct journal_file *f, struct journal_walk *w,
-                           uint64_t file_end, uint64_t *offset)
+                           uint64_t file_end, bool strict, uint64_t *offset)
 {
     uint64_t end = *offset + BATCH_BYTES_MAX < file_end ? *offset + BATCH_BYTES_MAX : file_end;
     bool found = false;
@@ -271,6 +271,12 @@ static enum err read_piece(struct journal *j, const struct journal_file *f, stru
     for (uint64_t step; !found && *offset < end && w->next <= w->limit; *offset += step) {
         struct batch_head h;
         found = journal_batch_at(j, f, *offset, &h, &step);
+        if (found)
+            (void)journal_read(j, f->file, *offset, h.size); /* all of it */
+        if (strict && j->window.unreadable) {
+            j->window.file = NULL; /* it has zeros where nothing could be read */
+            return ERR_IO;
+        }
         if (found)
             e = journal_walk_batch(j, w, f, *offset, &h);
     }
@@ -295,11 +301,7 @@ enum err journal_read_file(struct journal *j, struct journal_cursor *c,
     w.next = c->offset == 0 ? f->head.first_lsn : c->lsn;
     uint64_t offset = c->offset == 0 ? BLOCK_BYTES : c->offset;
     j->window.unreadable = false;
-    enum err e = read_piece(j, f, &w, end, &offset);
-    if (e == OK && c->strict && j->window.unreadable) {
-        j->window.file = NULL; /* it has zeros where nothing could be read */
-        e = ERR_IO;
-    }
+    enum err e = read_piece(j, f, &w, end, c->strict, &offset);
     if (e != OK)
         return e;
     *more = offset < end && w.next <= w.limit;

@@ -26,7 +26,7 @@ struct keeper {
     struct parcel *under_way; /* handed over and not known to be written */
     struct parcel closing;    /* an empty one, handed over when nothing has come */
     bool is_closed;           /* nothing was handed over since */
-    uint64_t last_ns;         /* when something was handed over or told last */
+    uint64_t last_ns;         /* when something was handed over last */
     bool failed;              /* the log says so */
     /* Between them. */
     _Atomic(struct parcel *) handed; /* NULL once it is written */
@@ -165,16 +165,12 @@ bool keeper_step(struct keeper *k, uint64_t now_ns)
     keeper_collect(k);
     keeper_answer(k);
     keeper_tell_failure(k);
-    if (k->under_way != NULL)
+    if (k->under_way != NULL || keeper_due_ns(k) > now_ns)
         return false;
-    if (keeper_due_ns(k) <= now_ns && store_due_ns(k->store) <= now_ns) {
-        struct parcel *p = store_seal(k->store);
-        if (p != NULL)
-            keeper_hand_over(k, p, now_ns);
-    } else if (!k->is_closed && store_due_ns(k->store) == UINT64_MAX &&
-               now_ns - k->last_ns >= KEEPER_IDLE_NS) {
-        keeper_hand_over(k, &k->closing, now_ns);
-    }
+    bool is_idle = store_due_ns(k->store) == UINT64_MAX;
+    struct parcel *p = is_idle ? &k->closing : store_seal(k->store);
+    if (p != NULL)
+        keeper_hand_over(k, p, now_ns);
     return was_full && !store_is_full(k->store);
 }
 

@@ -95,8 +95,7 @@ static struct recovered_group *recovery_make_group(struct recovery *r, uint64_t 
     if (g == NULL)
         return NULL;
     g->number = number;
-    if (number > r->figures.last_group)
-        r->figures.last_group = number;
+    recovery_raise(&r->figures.last_group, number);
     map_insert(&r->groups, &g->by_number, recovery_hash(number));
     return g;
 }
@@ -138,7 +137,6 @@ static enum err recovery_publish(struct recovery *r, const struct entry *e)
     return e->n_chunks == 0 ? OK : recovery_see_seq(r, e->name);
 }
 
-/* A part counts by its publish alone; but while it is there, no other message may get its name. */
 static enum err recovery_settle(struct recovery *r, const struct entry *e)
 {
     struct recovered_queue *q = recovery_make_queue(r, e->target.queue);

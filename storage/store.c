@@ -169,7 +169,9 @@ void store_settle_range(struct store *s, uint64_t queue, uint64_t first, uint64_
 
 enum err store_declared(struct store *s, uint64_t object, struct span what)
 {
-    return s->ended ? ERR_NOMEM : parcel_declared(store_tell(s, 0), object, what);
+    if (s->ended || s->filling->n_bytes >= STORE_REFUSE_BYTES)
+        return ERR_NOMEM;
+    return parcel_declared(store_tell(s, 0), object, what);
 }
 
 void store_undeclared(struct store *s, uint64_t object)

@@ -23,6 +23,8 @@
 enum {
     /* What may wait to be written before publishers wait as well. */
     STORE_FULL_BYTES = 8 * 1024 * 1024,
+    /* What may wait before declarations, which do not, are refused. */
+    STORE_REFUSE_BYTES = 64 * 1024 * 1024,
 };
 
 /* How long what nobody waits for may wait to be written: consumers' acknowledgements, publishes
@@ -71,7 +73,8 @@ void store_settle(struct store *s, struct store_target target, uint64_t token, u
 /* All of the queue's messages in this range are. */
 void store_settle_range(struct store *s, uint64_t queue, uint64_t first, uint64_t last);
 
-/* Something is there under a number that was never used, or no longer. ERR_NOMEM. */
+/* Something is there under a number that was never used, or no longer. ERR_NOMEM, also when very
+ * much waits to be written. */
 MUST_USE enum err store_declared(struct store *s, uint64_t object, struct span what);
 void store_undeclared(struct store *s, uint64_t object);
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/bytes.h"
+
 enum { CHUNK_BYTES = 1024 * 1024, CHUNKS_PER_BATCH_LEAST = 2, GROUPS_MIN = 8 };
 
 void writer_init(struct writer *w, struct journal *j, struct env *env, message_parts_fn parts)
@@ -36,7 +38,7 @@ static struct writer_group *writer_group(const struct writer *w, uint64_t group)
 /* Makes the group known; its next record is about to be added. */
 static enum err writer_enter_group(struct writer *w, uint64_t group, uint64_t lsn)
 {
-    if (group == 0 || writer_group(w, group) != NULL)
+    if (writer_group(w, group) != NULL)
         return OK;
     if (w->n_groups == w->groups_capacity) {
         size_t capacity = w->groups_capacity == 0 ? GROUPS_MIN : 2 * w->groups_capacity;
@@ -172,8 +174,8 @@ static enum err writer_add_declared(struct writer *w, const struct parcel *p,
     struct entry e = {.kind = RECORD_declared, .object = pe->with.object, .bytes = what};
     uint8_t *bytes;
     enum err err = writer_add(w, &e, NULL, time_ns, &bytes);
-    for (size_t i = 0; err == OK && i < what.size; i++)
-        bytes[i] = what.at[i];
+    if (err == OK)
+        put_bytes(bytes, what);
     return err;
 }
 

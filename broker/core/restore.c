@@ -16,6 +16,13 @@ static void restore_last_object(void *arg, uint64_t object)
 static enum err restore_declared(void *arg, uint64_t object, struct span what)
 {
     struct core *core = arg;
+    struct catalogue_item item;
+    if (catalogue_take(what, &item) && !span_eq(item.vhost, core->vhost->name)) {
+        /* Without it, it would count as gone, and be let go of for good. */
+        log_event(LOG_OTHER_VHOST, "vhost=\"%.*s\" default_vhost=\"%.*s\"", SPAN_FMT(item.vhost),
+                  SPAN_FMT(core->vhost->name));
+        return ERR_SYNTAX;
+    }
     (void)store_reserve(core->options.store); /* for an end that has gone */
     enum err e = catalogue_restore(core, object, what);
     if (e == ERR_SYNTAX)

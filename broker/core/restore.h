@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* broker/core/restore.h — a core's queues and messages from what the store has kept.
  *
- * Before the first turn. What makes no sense is passed over and logged; the rest is there.
+ * Before the first turn. What makes no sense is passed over and logged; the rest is there. Things
+ * of another virtual host than the core's end the restoring: ERR_SYNTAX.
  *
  * Thread: core.
  */

@@ -134,6 +134,11 @@ static enum err workers_restore(struct workers *w, const struct workers_options 
     }
     struct recovery_target target = restore_target(w->core);
     enum err e = keeper_restore(w->keeper, &target);
+    if (e == ERR_SYNTAX)
+        snprintf(why, why_size,
+                 "data directory %s is of another default_vhost: the line above says "
+                 "which",
+                 o->data);
     const struct recovery_figures *f = keeper_figures(w->keeper);
     if (e == OK && f->n_records != 0)
         log_event(LOG_RECOVERED,

@@ -219,7 +219,7 @@ class Kept(unittest.TestCase):
         self.assertEqual(client.read(), (50, 11))
 
     def test_a_stop_writes_all_however_long_the_interval(self):
-        broker = Broker("--set", "durability=interval 10000")
+        broker = Broker("--set", "durability=interval 2000")
         self.addCleanup(broker.directory.cleanup)
         client = Client(broker.port)
         self.assertEqual(client.open(), (10, 41))
@@ -250,6 +250,26 @@ class Kept(unittest.TestCase):
                              capture_output=True, text=True, check=False, timeout=DEADLINE_S)
         self.assertEqual(run.returncode, 1)
         self.assertIn("--record begins with an empty data directory", run.stderr)
+
+    def test_another_default_vhost(self):
+        broker = Broker("--set", "default_vhost=mine")
+        self.addCleanup(broker.directory.cleanup)
+        client = Client(broker.port)
+        self.assertEqual(client.open(b"mine"), (10, 41))
+        client.send(1, 20, 10, shortstr(b""))
+        self.assertEqual(client.read(), (20, 11))
+        client.send(1, 50, 10, struct.pack(">H", 0) + shortstr(b"q") + b"\x02" + longstr(b""))
+        self.assertEqual(client.read(), (50, 11))
+        client.close()
+        broker.stop()
+        run = subprocess.run([WHIPPET, "--listen", "127.0.0.1:0", "--data", broker.data],
+                             capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('LOG_OTHER_VHOST vhost="mine" default_vhost="/"', run.stderr)
+        self.assertIn("is of another default_vhost", run.stderr)
+        broker.restart()
+        self.addCleanup(broker.stop)
+        self.assertIn("lost=0", broker.line("info LOG_RECOVERED"))
 
     def test_counts_on_a_signal(self):
         broker = Broker()

@@ -93,6 +93,29 @@ START_TEST(a_piece_is_a_batch)
 }
 END_TEST
 
+/* Who asks strictly comes again; to others it is damage. */
+START_TEST(what_cannot_be_read_now_may_be_readable_later)
+{
+    enum { FAILURES = 20 }; /* the large read, and three of each of some blocks */
+    for (int strict = 0; strict < 2; strict++) {
+        struct rig *r = rig_of_files(1);
+        struct piece p = {0};
+        struct journal_visitor visitor = {piece_record, piece_damaged, &p};
+        struct journal_cursor c = {.file = 1, .strict = strict != 0};
+        bool more;
+        for (uint64_t n = 1; n <= FAILURES; n++)
+            false_disk_fail_at(r->fd, false_disk_count(r->fd) + n, ERR_IO);
+        enum err e = journal_read_file(r->journal, &c, &visitor, &more);
+        ck_assert_int_eq(e, strict ? ERR_IO : OK);
+        ck_assert(strict ? p.n + p.n_lost == 0 : p.n_lost != 0);
+        for (more = strict != 0; more;)
+            ck_assert_int_eq(journal_read_file(r->journal, &c, &visitor, &more), OK);
+        ck_assert(!strict || (p.n > 4 && p.n_lost == 0));
+        rig_free(r);
+    }
+}
+END_TEST
+
 START_TEST(what_a_visitor_answers_leaves_the_cursor)
 {
     struct rig *r = rig_of_files(1);
@@ -160,5 +183,5 @@ START_TEST(the_bytes_of_the_files_are_known)
 END_TEST
 
 SUITE("journal_read", each_file_shows_what_is_in_it, what_is_void_is_not_shown, a_piece_is_a_batch,
-      what_a_visitor_answers_leaves_the_cursor, a_file_let_go_of_is_not_found, damage_is_shown,
-      the_bytes_of_the_files_are_known)
+      what_cannot_be_read_now_may_be_readable_later, what_a_visitor_answers_leaves_the_cursor,
+      a_file_let_go_of_is_not_found, damage_is_shown, the_bytes_of_the_files_are_known)

@@ -117,6 +117,20 @@ START_TEST(one_that_has_much_to_write_is_full)
 }
 END_TEST
 
+START_TEST(declarations_do_not_pile_up_without_end)
+{
+    static uint8_t what[100000];
+    unsigned n = 0;
+    begin();
+    while (store_declared(store, n, span_of(what, sizeof(what))) == OK)
+        ck_assert_uint_lt(n++, STORE_REFUSE_BYTES / sizeof(what) + 1);
+    ck_assert_uint_gt(n, STORE_FULL_BYTES / sizeof(what));
+    ck_assert_ptr_nonnull(store_seal(store));
+    ck_assert_int_eq(store_declared(store, n, SPAN_LIT("what")), OK);
+    end();
+}
+END_TEST
+
 START_TEST(one_that_has_ended_takes_nothing)
 {
     begin();
@@ -134,4 +148,5 @@ END_TEST
 
 SUITE("store", a_barrier_is_what_was_told_last, references_come_back_with_their_parcel,
       what_is_settled_at_once_is_not_told, nobody_waits_for_settlements,
-      one_that_has_much_to_write_is_full, one_that_has_ended_takes_nothing)
+      one_that_has_much_to_write_is_full, declarations_do_not_pile_up_without_end,
+      one_that_has_ended_takes_nothing)
